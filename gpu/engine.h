@@ -1,0 +1,75 @@
+/* The engine: ONNX graphs on a compute backend, behind one small interface.
+ *
+ * Threads: an engine may be shared; an sp_net belongs to one thread at a time (it owns its activations).
+ * Tensors at this interface are host memory, float32, row-major, NCHW for images. A backend may use any layout inside.
+ * Knows nothing of workers/, ZeroMQ or Redis. */
+#ifndef SALLYPORT_GPU_ENGINE_H
+#define SALLYPORT_GPU_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "common/status.h"
+
+#define SP_TENSOR_MAX_RANK 8
+#define SP_NET_MAX_PORTS   32
+
+enum sp_backend {
+    SP_BACKEND_AUTO, /* the best that works here */
+    SP_BACKEND_CPU,  /* oneDNN where built and supported, else the reference */
+    SP_BACKEND_REF,  /* the plain C reference of every op: the specification */
+    SP_BACKEND_CUDA,
+};
+
+struct sp_engine_config {
+    enum sp_backend backend;
+    int device;  /* cuda: device number; default 0 */
+    int threads; /* cpu: compute threads of one sp_net_run; default 1 (OpenMP spin barriers hurt on shared cores) */
+};
+
+struct sp_engine;
+
+/* Open a backend. SP_E_UNSUPPORTED with the reason where the backend is not built or has no device (never for AUTO). */
+enum sp_status sp_engine_open(struct sp_engine **ret_engine, const struct sp_engine_config *config,
+                              struct sp_err *err);
+void sp_engine_free(struct sp_engine **engine);
+/* "cpu (oneDNN 2.6.3, avx512_core_bf16)"; and for AUTO why a better backend was not taken, "" if it was. */
+const char *sp_engine_describe(const struct sp_engine *engine);
+const char *sp_engine_fallback_reason(const struct sp_engine *engine);
+
+struct sp_tensor_info {
+    char name[64];
+    int rank;
+    int64_t dims[SP_TENSOR_MAX_RANK]; /* dims[0] is the batch the net was planned for */
+};
+
+struct sp_net_config {
+    int max_batch; /* memory is planned for 1..max_batch; files with a fixed batch are re-batched when the graph allows */
+    int height;    /* input height and width in px where the file leaves them open; 0 = the file's own */
+    int width;
+};
+
+struct sp_net;
+
+/* Load an ONNX file: bounded pre-scan, parse, fold, fuse, plan. An unsupported op is named with its node
+ * (SP_E_UNSUPPORTED); a damaged file is SP_E_FORMAT with the offset; over a limit SP_E_LIMIT. */
+enum sp_status sp_net_load(struct sp_net **ret_net, struct sp_engine *engine, const char *path,
+                           const struct sp_net_config *config, struct sp_err *err);
+void sp_net_free(struct sp_net **net);
+
+int sp_net_input_count(const struct sp_net *net);
+int sp_net_output_count(const struct sp_net *net);
+/* Shapes at max_batch. index in 0..count-1. */
+const struct sp_tensor_info *sp_net_input(const struct sp_net *net, int index);
+const struct sp_tensor_info *sp_net_output(const struct sp_net *net, int index);
+/* Index of the output with this name, or -1. */
+int sp_net_output_index(const struct sp_net *net, const char *name);
+
+/* Run rows 0..batch-1 (1 <= batch <= max_batch). inputs[i] points at batch rows of input i. After return
+ * outputs[i] points at batch rows of output i, owned by the net and valid until its next run. No allocation. */
+enum sp_status sp_net_run(struct sp_net *net, int batch, const float *const *inputs, const float **ret_outputs,
+                          struct sp_err *err);
+
+/* One line per planned step ("conv 3x3 s2 g1 3->32 @256 jit:avx512_core 410 us"), for `model inspect`. Never NULL. */
+void sp_net_describe(const struct sp_net *net, void (*line)(void *context, const char *text), void *context);
+
+#endif
