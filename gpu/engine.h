@@ -46,6 +46,7 @@ struct sp_net_config {
     int max_batch; /* memory is planned for 1..max_batch; files with a fixed batch are re-batched when the graph allows */
     int height;    /* input height and width in px where the file leaves them open; 0 = the file's own */
     int width;
+    size_t max_bytes; /* most memory for activations and folded constants; 0 = 4 GiB */
 };
 
 struct sp_net;
@@ -54,6 +55,10 @@ struct sp_net;
  * (SP_E_UNSUPPORTED); a damaged file is SP_E_FORMAT with the offset; over a limit SP_E_LIMIT. */
 enum sp_status sp_net_load(struct sp_net **ret_net, struct sp_engine *engine, const char *path,
                            const struct sp_net_config *config, struct sp_err *err);
+/* As sp_net_load, from `length` bytes that are only read during the call; `name` stands for the path in errors. */
+enum sp_status sp_net_load_memory(struct sp_net **ret_net, struct sp_engine *engine, const uint8_t *bytes,
+                                  size_t length, const char *name, const struct sp_net_config *config,
+                                  struct sp_err *err);
 void sp_net_free(struct sp_net **net);
 
 int sp_net_input_count(const struct sp_net *net);
