@@ -27,7 +27,8 @@ struct sp_data_key {
     uint8_t bytes[SP_KEY_BYTES];
 };
 
-/* Must be called once by every program before anything else here. Also mlocks and forbids core dumps (best effort). */
+/* Must be called once by every program before anything else here. Also forbids core dumps and debuggers of the same
+ * user (best effort; not in a build with the address sanitizer, whose leak checker needs to attach). */
 enum sp_status sp_seal_start(struct sp_err *err);
 
 void sp_seal_random(void *ret_bytes, size_t length);

@@ -53,7 +53,8 @@ enum sp_status sp_fail_in(struct sp_err *err, const char *format, ...)
     int used = vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
     if (used >= 0 && (size_t)used + 2 < sizeof err->text)
-        snprintf(err->text + used, sizeof err->text - (size_t)used, ": %.*s", (int)(sizeof inner - 1), inner);
+        snprintf(err->text + used, sizeof err->text - (size_t)used, ": %.*s",
+                 (int)(sizeof err->text - (size_t)used - 3), inner);
     return err->status;
 }
 
