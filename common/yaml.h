@@ -26,5 +26,9 @@ enum sp_status sp_yaml_parse(struct sp_yaml **ret_yaml, const char *name, const 
 void sp_yaml_free(struct sp_yaml **yaml);
 /* The entry with this dotted key, or NULL. */
 const struct sp_yaml_entry *sp_yaml_find(const struct sp_yaml *yaml, const char *key);
+/* The entry's value as a decimal number within min..max, whatever the process's locale is. SP_E_FORMAT names file, line
+ * and key. */
+enum sp_status sp_yaml_number(double *ret_number, const struct sp_yaml *yaml, const struct sp_yaml_entry *entry,
+                              double min, double max, struct sp_err *err);
 
 #endif
