@@ -22,7 +22,8 @@ int64_t sp_clock_wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Days since 1970-01-01 of a Gregorian date, counted in years that begin in March so that the leap day comes last. */
+/* Days since 1970-01-01 of a Gregorian date, counted in years that begin in March so that the leap day comes last.
+ */
 static int64_t days_of(int64_t year, int month, int day)
 {
     int64_t y = month > 2 ? year : year - 1;

@@ -42,8 +42,8 @@ enum sp_status sp_file_read(uint8_t **ret_bytes, size_t *ret_length, const char 
         goto fail;
     }
     if ((uint64_t)about.st_size > max_bytes) {
-        status = sp_fail(err, SP_E_LIMIT, "%s: %lld bytes, the limit is %zu", path, (long long)about.st_size,
-                         max_bytes);
+        status =
+            sp_fail(err, SP_E_LIMIT, "%s: %lld bytes, the limit is %zu", path, (long long)about.st_size, max_bytes);
         goto fail;
     }
     bytes = malloc((size_t)about.st_size + 1);

@@ -47,7 +47,7 @@ enum sp_status sp_program_signals(int *ret_fd, struct sp_err *err);
 /* Tell systemd (NOTIFY_SOCKET) "READY=1", "STOPPING=1"...; silently nothing where there is none. */
 void sp_program_notify(const char *state);
 
-/* Create PATH with "ready\n" (and remove it at exit): how stack.sh knows that a program is up. NULL/"": nothing. */
+/* Create PATH with "ready\n": how stack.sh knows that a program is up. NULL or "": nothing. */
 enum sp_status sp_program_ready(const char *path, struct sp_err *err);
 
 #endif

@@ -7,9 +7,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define SUITE_KEY      1
-#define SUITE_ROLE     2
-#define KDF_CONTEXT    "SPpayld1"
+#define SUITE_KEY       1
+#define SUITE_ROLE      2
+#define KDF_CONTEXT     "SPpayld1"
 #define SIGNED_ON_STACK 8192
 
 /* The leak checker attaches to its own process, which an undumpable process does not allow. This is the one place
@@ -158,7 +158,8 @@ void sp_seal_close_to(uint8_t *ret_sealed, const void *plain, size_t length, con
 {
     ret_sealed[0] = SUITE_ROLE;
     sp_seal_key_id(ret_sealed + 1, recipient_public);
-    /* Only a degenerate public key fails, which sp_key_load and sp_cert_verify refuse; never leave a half-made box. */
+    /* Only a degenerate public key fails, which sp_key_load and sp_cert_verify refuse; never leave a half-made box.
+     */
     if (crypto_box_seal(ret_sealed + 1 + SP_KEY_ID_BYTES, plain, length, recipient_public) != 0)
         sodium_misuse();
 }
@@ -201,7 +202,7 @@ enum sp_status sp_seal_payload_open(uint8_t *ret_plain, size_t *ret_length, cons
     bool opened = aead_open(ret_plain, payload, payload_length, ad, ad_length, subkey);
     sp_seal_wipe(subkey, sizeof subkey);
     if (!opened)
-        return sp_fail(err, SP_E_AUTH, "payload does not open: damaged, or its header is not the one it was sealed with");
+        return sp_fail(err, SP_E_AUTH, "payload does not open: damaged, or not sealed under this header and key");
     *ret_length = payload_length - SP_PAYLOAD_OVERHEAD;
     return SP_OK;
 }

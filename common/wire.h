@@ -18,7 +18,8 @@ extern const struct sp_wire_limits sp_wire_header_limits;  /* 4 KiB, depth 4, 25
 extern const struct sp_wire_limits sp_wire_payload_limits; /* 16 MiB, depth 6, 4096 items: opened payloads */
 extern const struct sp_wire_limits sp_wire_record_limits;  /* 64 MiB, depth 8, 4 Mi items: our own sealed records */
 
-/* Exactly one well-formed document within the limits, no trailing byte. SP_E_FORMAT/SP_E_LIMIT name the offset. */
+/* Exactly one well-formed document within the limits, no trailing byte. SP_E_FORMAT/SP_E_LIMIT name the offset.
+ * (Repeated keys are found by sp_wire_parse.) */
 enum sp_status sp_wire_scan(const void *bytes, size_t length, const struct sp_wire_limits *limits, struct sp_err *err);
 
 /* ---- reading ---- */
