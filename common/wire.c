@@ -349,14 +349,14 @@ enum sp_status sp_wire_get_view(const sp_wire_value *map, const char *key, size_
 enum sp_status sp_wire_get_bytes(const sp_wire_value *map, const char *key, void *ret_bytes, size_t length,
                                  struct sp_err *err)
 {
-    const uint8_t *bytes;
-    size_t have;
-    enum sp_status status = sp_wire_get_view(map, key, SIZE_MAX, &bytes, &have, err);
-    if (status != SP_OK)
-        return status;
-    if (have != length)
-        return sp_fail(err, SP_E_LIMIT, "field \"%s\" has %zu bytes, not %zu", key, have, length);
-    memcpy(ret_bytes, bytes, length);
+    const msgpack_object *object = require(map, key, err);
+    if (!object)
+        return SP_E_NOTFOUND;
+    if (object->type != MSGPACK_OBJECT_BIN)
+        return wrong_type(key, "bytes", err);
+    if (object->via.bin.size != length)
+        return sp_fail(err, SP_E_LIMIT, "field \"%s\" has %u bytes, not %zu", key, object->via.bin.size, length);
+    memcpy(ret_bytes, object->via.bin.ptr, length);
     return SP_OK;
 }
 
