@@ -41,15 +41,18 @@ struct sp_decision {
     char policy[32];        /* policy version; "none" until policies exist */
 };
 
+/* Into a caller's buffer of SP_DECISION_MAX_BYTES. SP_E_INVALID names a field that no lane would accept. */
 enum sp_status sp_decision_encode(uint8_t *ret_bytes, size_t *ret_length, const struct sp_decision *decision,
                                   struct sp_err *err);
+/* Checks every field (a decoded decision is one that encode would have made); unknown keys are ignored. SP_E_VERSION for
+ * another version of decisions, SP_E_FORMAT/SP_E_LIMIT naming the field otherwise. Signatures are the caller's matter. */
 enum sp_status sp_decision_decode(struct sp_decision *ret, const void *bytes, size_t length, struct sp_err *err);
 
-/* What an ANSWER's opened payload holds: map {decisions: [[bytes, signature64], ...], cert: worker certificate,
- * detail: map}. `detail` (optional keys) = {timings: {decode,detect,landmark,align,quality,embed,match,decide,queue: us},
- * quality: {name: 0..100}, faces: n, candidate: bin16, score: f64, margin: f64}; the last three only where the lane's
- * configuration reveals scores (development). */
+/* What an ANSWER's opened payload holds (docs/protocol.md section 5): {decisions: [[bytes, signature64], ...], cert,
+ * timings: {stage: us}, faces, quality, candidate, score, margin, enrolled: {template, reason, quality, eye_px}}; all but
+ * `decisions` optional; candidate, score and margin only where the lane reveals scores (development). */
 #define SP_ANSWER_MAX_DECISIONS 16
+#define SP_ANSWER_BODY_MAX      (128u << 10) /* bytes, encoded */
 struct sp_signed_decision {
     uint8_t bytes[SP_DECISION_MAX_BYTES];
     size_t length;
@@ -58,19 +61,30 @@ struct sp_signed_decision {
 
 enum { SP_TIMING_QUEUE, SP_TIMING_DECODE, SP_TIMING_DETECT, SP_TIMING_LANDMARK, SP_TIMING_ALIGN, SP_TIMING_QUALITY,
        SP_TIMING_EMBED, SP_TIMING_MATCH, SP_TIMING_DECIDE, SP_TIMING_COUNT };
-const char *sp_timing_word(int timing);
+const char *sp_timing_word(int timing); /* "queue"...; "unknown" */
+
+/* Answer to an ENROL: what became of one portrait. */
+struct sp_enrolled {
+    bool has_template;
+    uint8_t template_id[16];
+    int reason;             /* SP_REASON_NONE, or why there is no template */
+    int quality;            /* unified 0..100; -1: not said */
+    double eye_px;          /* inter-eye distance in the portrait, pixels; 0: not said */
+};
 
 struct sp_answer_body {
     int decision_count;
     struct sp_signed_decision decisions[SP_ANSWER_MAX_DECISIONS];
     uint8_t cert[SP_CERT_MAX_BYTES];
-    size_t cert_length;
+    size_t cert_length;     /* 0: none */
     uint32_t timings_us[SP_TIMING_COUNT];
     int faces;              /* seen in the frame; -1: not said */
     int quality;            /* unified 0..100; -1: not said */
     bool has_candidate;
     uint8_t candidate[SP_PSEUDONYM_BYTES];
-    double score, margin;
+    double score, margin;   /* with a candidate; margin is NaN (and not on the wire) where there is no second row */
+    bool has_enrolled;      /* ENROL only */
+    struct sp_enrolled enrolled;
 };
 
 /* Encoded body (plain; the caller seals it). Caller frees *ret_bytes with free(). */
