@@ -19,6 +19,8 @@ struct sp_ledger_config {
     int64_t abandon_after_ms;  /* an open encounter is abandoned this long after its last message; default 30,000 */
     uint64_t alarm_length;     /* stream entries per partition at which appends warn; default 500,000 */
     uint8_t recorder_public[32]; /* entries are sealed to it */
+    int replicas;              /* WAIT for that many after each batch of writes; 0: none configured */
+    int64_t replica_wait_ms;   /* how long to wait for them; fewer count as SP_E_UNAVAILABLE */
     struct sp_data_key evidence; /* workers' role key for the per-encounter state (site key "evidence") */
 };
 
@@ -68,5 +70,7 @@ enum sp_status sp_ledger_overdue(struct sp_ledger *ledger, int partition, int64_
                                  uint8_t (*ret_encounters)[SP_ENCOUNTER_BYTES], int max, int *ret_count,
                                  struct sp_err *err);
 int sp_ledger_partition(const struct sp_ledger *ledger, const uint8_t encounter[SP_ENCOUNTER_BYTES]);
+/* Entries in the longest decision stream seen by this ledger's appends: the caller warns at alarm_length. */
+uint64_t sp_ledger_longest(const struct sp_ledger *ledger);
 
 #endif

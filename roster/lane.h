@@ -36,8 +36,16 @@ struct sp_assignment {
     struct sp_assignment_entry entries[SP_ASSIGNMENT_MAX];
 };
 
+/* The site's data key for lanes and assignments (sp:site:keys, roles workers and ops). SP_E_NOTFOUND says to run
+ * `sallyport site init`; SP_E_AUTH: wrapped to another key. */
 enum sp_status sp_site_open_key(struct sp_data_key *ret_key, struct sp_store *durable,
                                 const struct sp_manifest_reader *reader, struct sp_err *err);
+/* The same for the key of the ledger's evidence (role workers only). */
+enum sp_status sp_site_open_evidence_key(struct sp_data_key *ret_key, struct sp_store *durable,
+                                         const struct sp_manifest_reader *reader, struct sp_err *err);
+/* ops: make both keys, wrapped to the fleet's and the desk's box keys, unless they exist. ret_made says which. */
+enum sp_status sp_site_make_keys(bool *ret_made, struct sp_store *durable, const uint8_t workers_public[32],
+                                 const uint8_t ops_public[32], struct sp_err *err);
 
 /* Decode a value as MGET returned it. The key name is the associated data. */
 enum sp_status sp_lane_open(struct sp_lane *ret_lane, const char *lane, const uint8_t *sealed, size_t length,

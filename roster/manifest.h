@@ -42,6 +42,7 @@ struct sp_index_portrait {
 
 struct sp_index_row {
     uint8_t row[SP_ROW_BYTES];
+    uint8_t content[SP_ROW_BYTES]; /* keyed hash of the whole row: the sealed row lies under row | content */
     uint8_t pseudonym[SP_PSEUDONYM_BYTES]; /* keyed; what lanes and partners see */
     int portrait_count;
     struct sp_index_portrait portraits[SP_ROW_MAX_PORTRAITS];
