@@ -29,11 +29,19 @@ struct sp_key_file {
     uint8_t secret[64]; /* curve, box: 32 bytes used; sign: 64 */
 };
 
+/* "curve", "box", "sign" */
+const char *sp_key_kind_word(enum sp_key_kind kind);
 /* A fresh pair. */
 void sp_key_generate(struct sp_key_file *ret_key, enum sp_key_kind kind, const char *name);
-/* Read a key file; a secret file that others may read is refused (SP_E_DENIED, says chmod 600). */
+/* Read a key file; a secret file that others may read is refused (SP_E_DENIED, says chmod 600). Without need_secret
+ * a secret that stands in the file is not kept. */
 enum sp_status sp_key_load(struct sp_key_file *ret_key, const char *path, enum sp_key_kind kind, bool need_secret,
                            struct sp_err *err);
+/* The same from memory (at most 2 KiB), any kind, without the checks of need and mode; source is for messages. */
+enum sp_status sp_key_parse(struct sp_key_file *ret_key, const char *source, const void *bytes, size_t length,
+                            struct sp_err *err);
+/* False for a public key that no honest key pair has (X25519: of small order; Ed25519: no point of the group). */
+bool sp_key_public_ok(enum sp_key_kind kind, const uint8_t public_key[32]);
 /* Write PATH: with_secret: mode 0600, else public only, mode 0644. */
 enum sp_status sp_key_save(const struct sp_key_file *key, const char *path, bool with_secret, struct sp_err *err);
 void sp_key_wipe(struct sp_key_file *key);
