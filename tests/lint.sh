@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# House rules that a machine can check: include rules, banned calls, lengths, headers that compile alone, names.
+# usage: tests/lint.sh      prints every breach as file:line: text and exits 1 if there is one
+set -uo pipefail
+cd "$(dirname "$0")/.."
+breaches=0
+report() { # TITLE  (matches on stdin)
+  local lines; lines=$(cat)
+  [[ -z $lines ]] && return
+  printf '%s:\n%s\n' "$1" "$lines"
+  breaches=$((breaches + $(wc -l <<<"$lines")))
+}
+sources() { git ls-files --cached --others --exclude-standard -- "$@"; }
+all=$(sources '*.c' '*.h' '*.cu' '*.cuh')
+code=$(grep -vE '^tests/' <<<"$all")
+
+# only HEADER-PATTERN ALLOWED-FILES-PATTERN: a library is included where the design says and nowhere else
+only() { grep -nE "#include <($1)" $code | grep -vE "^($2):" | report "<$1> belongs in $2"; }
+only 'hiredis' 'common/store\.c'
+only 'msgpack' 'common/wire\.c'
+only 'sodium' 'common/(seal|key|curve[a-z_]*)\.c'
+only 'yaml\.h' 'common/yaml\.c'
+only 'microhttpd' 'common/health\.c'
+only 'oneapi' 'gpu/cpu[a-z_]*\.[ch]'
+only 'protobuf-c' 'gpu/onnx[a-z_]*\.[ch]|ops/onnx_write\.[ch]'
+only 'cuda|cublas' 'gpu/cuda[a-z_]*\.(c|h|cu|cuh)'
+grep -nE '#include "workers/' $code | grep -vE '^workers/|^deploy/demo/' | report 'nothing includes workers/'
+grep -nE '#include "(common/[a-z]+\.h|roster|records|broker|capture|ops)' $(grep -E '^gpu/' <<<"$code") |
+  grep -v '"common/status.h"' | report 'gpu/ includes only common/status.h'
+grep -nE '#include "(broker|capture|workers|ops)/' $(grep -E '^(common|roster|records)/' <<<"$code") |
+  report 'common, roster and records know no program'
+
+grep -nwE '(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|rand|srand|alloca|system|popen|tmpnam|usleep)\s*\(' $code |
+  grep -vE '//|^\S+:\s*\*' | report 'banned call'
+grep -nE '\b(sleep|usleep|nanosleep)\(' $code | report 'no sleep as synchronisation'
+grep -nE '[[:space:]]+$' $all | report 'trailing space'
+grep -nP '\t' $all | report 'tab'
+for file in $all; do
+  lines=$(wc -l <"$file")
+  [[ $lines -le 600 ]] || printf '%s:1: %d lines\n' "$file" "$lines"
+done | report 'file over 600 lines'
+for file in $code; do
+  awk -v f="$file" '/^[a-z].*[,)]$/ {name = $0; start = FNR} /^\{/ {start = FNR} /^}/ {if (FNR - start > 80) printf "%s:%d: %d lines\n", f, start, FNR - start}' "$file"
+done | report 'function over 80 lines'
+
+for header in $(grep '\.h$' <<<"$code"); do
+  printf '#include "%s"\n' "$header" |
+    cc -std=c17 -D_GNU_SOURCE -I. -fsyntax-only -Wall -Wextra -x c - 2>/dev/null || printf '%s:1: does not compile alone\n' "$header"
+done | report 'header does not stand alone'
+
+[[ $breaches == 0 ]] && echo "lint: clean" || { echo "lint: $breaches breaches"; exit 1; }

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds and runs them: release whole, then the sanitizer presets on what fits.
+#   tests/run.sh                  all of it; exit 1 on any failure, one CTest summary last
+#   tests/run.sh --preset asan    one preset alone
+# Extra data (real faces, other models) is taken from $SALLYPORT_TEST_DATA, by default ../shared/data; tests that need it
+# say SKIP where it is absent.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source deploy/setup.sh
+
+presets=(asan tsan release)
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --preset) presets=("${2:?--preset needs a name}"); shift 2 ;;
+    -h|--help) sed -n '2,6p' "$0"; exit 0 ;;
+    *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+  esac
+done
+
+export SALLYPORT_TEST_DATA=${SALLYPORT_TEST_DATA:-$(cd .. && pwd)/shared/data}
+[[ -d $SALLYPORT_TEST_DATA ]] || say "no extra test data at $SALLYPORT_TEST_DATA: tests on it will be skipped"
+setup_machine tests
+
+# The pack is made once, by the release build: the sanitizer builds use it too.
+setup_build release
+export SALLYPORT_PACK; SALLYPORT_PACK=$(setup_pack "$top/build/release/bin")
+export SALLYPORT_PHOTOS=$top/build/pack/package/demo
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$top/tests/tsan.supp
+
+failed=0
+for preset in "${presets[@]}"; do
+  [[ $preset == release ]] || setup_build "$preset"
+  # Under the sanitizers everything runs but what is labelled slow: whole-pipeline runs, 10 to 40 times slower there.
+  selection=(); [[ $preset == release ]] || selection=(-LE slow)
+  say "testing preset $preset"
+  (cd "build/$preset" && ctest --output-on-failure --timeout 300 -j "$(nproc)" "${selection[@]}") || failed=1
+done
+[[ $failed == 0 ]] || { say "some tests failed: see above"; exit 1; }
