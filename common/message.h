@@ -19,6 +19,7 @@
 #define SP_SESSION_BYTES      16
 #define SP_ENCOUNTER_BYTES    16
 #define SP_TEXT_MAX           160
+#define SP_CREDIT_NONE        UINT32_MAX /* a BEAT without credit: decoding sets it, encoding leaves the field out */
 #define SP_PEER_MAX_LANES_ON_WIRE 64
 
 enum sp_message_type {
@@ -74,7 +75,7 @@ struct sp_header {
     const uint8_t *cert;       /* WELCOME: fleet certificate; READY: worker certificate; view into the decoded bytes */
     size_t cert_length;
     /* READY */
-    uint32_t credit;           /* jobs it will hold at once for this broker */
+    uint32_t credit;           /* jobs it will hold at once for this broker; BEAT may leave it out: SP_CREDIT_NONE */
     char backend[64];
     /* FRAME, CLOSE, ENROL, WANT: everything here is associated data of the payload */
     uint8_t sender[32];        /* the client's CURVE public key */

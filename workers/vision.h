@@ -1,6 +1,7 @@
 /* Vision: pixels in, described and embedded faces out. One code path enrols and probes.
  *
- * A sp_vision owns its nets and scratch memory: one thread at a time. Images are 8-bit RGB, row-major, top to bottom. */
+ * A sp_vision owns its nets and scratch memory: one thread at a time. Images are 8-bit RGB, row-major, top to
+ * bottom. */
 #ifndef SALLYPORT_WORKERS_VISION_H
 #define SALLYPORT_WORKERS_VISION_H
 
@@ -51,21 +52,22 @@ struct sp_face {
 
 struct sp_faces {
     int count;
-    bool strong;   /* the strong detector has looked */
-    bool bordered; /* found only after the retry with a 30 % border */
+    bool strong;                        /* the strong detector has looked */
+    bool bordered;                      /* found only after the retry with a 30 % border */
     struct sp_face faces[SP_MAX_FACES]; /* largest first */
 };
 
 enum sp_vision_mode {
     SP_VISION_FRAME, /* cheap detector only */
-    SP_VISION_LAST,  /* cheap; if it finds no usable face, strong */
+    SP_VISION_LAST,  /* cheap; if it finds no usable face, strong, as for enrolment */
     SP_VISION_ENROL, /* strong, retry with a border */
 };
 
 struct sp_vision_limits {
     float min_enrol_eye_px; /* default 40: templates below are refused as too_far */
     float min_probe_eye_px; /* default 20 */
-    int min_sharpness, min_exposure, min_pose; /* 0..100; defaults 10, 10, 10; below: blurred, too_dark/too_bright, turned */
+    /* 0..100, default 10 each; below: blurred, too_dark or too_bright, turned. */
+    int min_sharpness, min_exposure, min_pose;
 };
 
 /* The defaults above. */
