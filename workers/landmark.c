@@ -1,0 +1,112 @@
+#include "workers/landmark.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* How one row's square maps back to its image. */
+struct placed {
+    struct sp_rect part;
+    struct sp_fit fit;
+};
+
+struct sp_landmarker {
+    struct sp_net *net;
+    struct sp_norm norm;
+    int batch, side;       /* faces, px */
+    float *input;          /* [batch][3][side][side] */
+    const float *output;   /* of the last run: [batch][136], owned by the net */
+    struct placed *placed; /* [batch] */
+};
+
+enum sp_status sp_landmarker_new(struct sp_landmarker **ret_landmarker, struct sp_engine *engine,
+                                 const struct sp_pack *pack, int max_batch, struct sp_err *err)
+{
+    const struct sp_pack_net *spec = &pack->landmarks;
+    struct sp_net_config config = {.max_batch = max_batch, .height = spec->height, .width = spec->width};
+    struct sp_landmarker *landmarker = calloc(1, sizeof *landmarker);
+    enum sp_status status = SP_OK;
+    if (!landmarker)
+        return sp_fail(err, SP_E_NOMEM, "landmarks: out of memory");
+    status = sp_net_load(&landmarker->net, engine, spec->path, &config, err);
+    if (status != SP_OK)
+        goto fail;
+    const struct sp_tensor_info *in = sp_net_input(landmarker->net, 0), *out = sp_net_output(landmarker->net, 0);
+    if (sp_net_output_count(landmarker->net) != 1 || in->rank != 4 || in->dims[1] != 3 ||
+        in->dims[2] != in->dims[3] || out->rank != 2 || out->dims[1] != 136) {
+        status = sp_fail(err, SP_E_FORMAT, "%s: not a 68-point landmark net: it must map [N,3,S,S] to [N,136]",
+                         spec->path);
+        goto fail;
+    }
+    landmarker->norm = sp_resample_norm(spec);
+    landmarker->side = (int)in->dims[2];
+    landmarker->batch = in->dims[0] < max_batch ? (int)in->dims[0] : max_batch;
+    size_t floats = (size_t)landmarker->batch * 3 * (size_t)landmarker->side * (size_t)landmarker->side;
+    landmarker->input = malloc(floats * sizeof(float));
+    landmarker->placed = calloc((size_t)landmarker->batch, sizeof *landmarker->placed);
+    if (!landmarker->input || !landmarker->placed) {
+        status = sp_fail(err, SP_E_NOMEM, "landmarks: out of memory for %d faces", landmarker->batch);
+        goto fail;
+    }
+    *ret_landmarker = landmarker;
+    return SP_OK;
+fail:
+    sp_landmarker_free(&landmarker);
+    return status;
+}
+
+void sp_landmarker_free(struct sp_landmarker **landmarker)
+{
+    if (!landmarker || !*landmarker)
+        return;
+    sp_net_free(&(*landmarker)->net);
+    free((*landmarker)->input);
+    free((*landmarker)->placed);
+    free(*landmarker);
+    *landmarker = NULL;
+}
+
+int sp_landmarker_batch(const struct sp_landmarker *landmarker)
+{
+    return landmarker->batch;
+}
+
+struct sp_rect sp_landmark_part(const struct sp_image *image, const struct sp_box *box)
+{
+    float x = fmaxf(box->x0, 0), y = fmaxf(box->y0, 0);
+    float width = fminf(box->x1, (float)image->width) - x, height = fminf(box->y1, (float)image->height) - y;
+    if (!(width >= 1 && height >= 1))
+        return (struct sp_rect){0, 0, 0, 0};
+    return (struct sp_rect){(int)x, (int)y, (int)width, (int)height};
+}
+
+enum sp_status sp_landmarker_set(struct sp_landmarker *landmarker, int row, struct sp_resampler *resampler,
+                                 const struct sp_image *image, const struct sp_rect *part, struct sp_err *err)
+{
+    struct placed *placed = &landmarker->placed[row];
+    size_t floats = 3 * (size_t)landmarker->side * (size_t)landmarker->side;
+    placed->part = *part;
+    placed->fit = sp_resample_centred(part->width, part->height, landmarker->side);
+    return sp_resample_fit(resampler, image, part, &placed->fit, &landmarker->norm,
+                           landmarker->input + (size_t)row * floats, err);
+}
+
+enum sp_status sp_landmarker_run(struct sp_landmarker *landmarker, int count, struct sp_err *err)
+{
+    const float *inputs[1] = {landmarker->input};
+    return sp_net_run(landmarker->net, count, inputs, &landmarker->output, err);
+}
+
+bool sp_landmarker_points(const struct sp_landmarker *landmarker, int row, struct sp_point ret_points[68])
+{
+    const struct placed *placed = &landmarker->placed[row];
+    const float *value = landmarker->output + (size_t)row * 136;
+    float side = (float)landmarker->side, scale = placed->fit.scale;
+    bool finite = true;
+    for (int i = 0; i < 68; i++, value += 2) {
+        struct sp_point *point = &ret_points[i];
+        point->x = (value[0] * side - (float)placed->fit.offset_x) / scale + (float)placed->part.x;
+        point->y = (value[1] * side - (float)placed->fit.offset_y) / scale + (float)placed->part.y;
+        finite = finite && isfinite(point->x) && isfinite(point->y);
+    }
+    return finite;
+}

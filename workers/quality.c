@@ -1,0 +1,185 @@
+#include "workers/quality.h"
+
+#include <math.h>
+#include "common/reason.h"
+#include "workers/align.h"
+
+/* Midpoint and width of the sharpness sigmoid over log10. */
+#define SHARPNESS_X0 (-1.6)
+#define SHARPNESS_W  0.2
+
+/* Fewer face px than this inside the image say nothing about light or sharpness. */
+#define MIN_FACE_PIXELS 100
+
+#define DARK_LUMINANCE   25
+#define BRIGHT_LUMINANCE 247
+
+static const double degrees = 57.29577951308232;
+
+static double sigmoid(double x, double x0, double w)
+{
+    return 1 / (1 + exp((x0 - x) / w));
+}
+
+static int grade(double value)
+{
+    return value > 0 ? (value < 100 ? (int)lrint(value) : 100) : 0;
+}
+
+static int pose_grade(float angle)
+{
+    double cosine = cos(angle / degrees);
+    return cosine > 0 ? grade(100 * cosine * cosine) : 0;
+}
+
+struct sp_pose sp_quality_pose(const struct sp_point five[5])
+{
+    struct sp_point left = five[SP_FIVE_LEFT_EYE], right = five[SP_FIVE_RIGHT_EYE], nose = five[SP_FIVE_NOSE];
+    double ex = right.x - left.x, ey = right.y - left.y, eyes = hypot(ex, ey);
+    struct sp_pose pose = {90, 90, 90};
+    if (!(eyes > 1e-3))
+        return pose;
+    ex /= eyes;
+    ey /= eyes;
+    /* In the head's own upright axes, from the middle between the eyes. */
+    double mid_x = (left.x + right.x) / 2, mid_y = (left.y + right.y) / 2;
+    double mouth_x = (five[SP_FIVE_LEFT_MOUTH].x + five[SP_FIVE_RIGHT_MOUTH].x) / 2 - mid_x;
+    double mouth_y = (five[SP_FIVE_LEFT_MOUTH].y + five[SP_FIVE_RIGHT_MOUTH].y) / 2 - mid_y;
+    double nose_across = (nose.x - mid_x) * ex + (nose.y - mid_y) * ey;
+    double nose_down = -(nose.x - mid_x) * ey + (nose.y - mid_y) * ex;
+    double mouth_across = mouth_x * ex + mouth_y * ey, mouth_down = -mouth_x * ey + mouth_y * ex;
+    pose.roll = (float)(atan2(ey, ex) * degrees);
+    if (!(mouth_down > 1e-3))
+        return pose;
+    double share = nose_down / mouth_down;
+    pose.yaw = (float)(atan((nose_across - share * mouth_across) / (0.5 * eyes)) * degrees);
+    pose.pitch = (float)(atan((share - 0.52) / 0.45) * degrees);
+    return pose;
+}
+
+/* Columns x0..x1 and rows y0..y1 of the chip that show the face, at least 1 px off its edge. */
+static void face_area(enum sp_align_kind kind, int *x0, int *y0, int *x1, int *y1)
+{
+    struct sp_point five[5];
+    sp_align_template_five(kind, five);
+    float last = (float)(sp_align_side(kind) - 2), left = five[SP_FIVE_LEFT_EYE].x,
+          right = five[SP_FIVE_RIGHT_EYE].x;
+    float eyes = right - left;
+    *x0 = (int)fmaxf(1, left - 0.35f * eyes);
+    *x1 = (int)fminf(last, right + 0.35f * eyes);
+    *y0 = (int)fmaxf(1, five[SP_FIVE_LEFT_EYE].y - 0.35f * eyes);
+    *y1 = (int)fminf(last, five[SP_FIVE_LEFT_MOUTH].y + 0.45f * eyes);
+}
+
+static int luma(const uint8_t *p)
+{
+    return (54 * p[0] + 183 * p[1] + 19 * p[2] + 128) >> 8; /* Rec. 709, weights in 256ths */
+}
+
+/* What one walk over the face's px collects. */
+struct tally {
+    long count, dark, bright;
+    double sum, squares, laplacian, laplacian_squares;
+};
+
+static struct tally walk(const struct sp_quality_face *face)
+{
+    const struct sp_similarity *map = face->map;
+    int side = sp_align_side(face->kind), x0, y0, x1, y1;
+    size_t row = (size_t)side * 3;
+    float square = map->a * map->a + map->b * map->b;
+    struct tally tally = {0};
+    face_area(face->kind, &x0, &y0, &x1, &y1);
+    for (int y = y0; y <= y1; y++)
+        for (int x = x0; x <= x1; x++) {
+            float u = (float)x - map->tx, v = (float)y - map->ty;
+            float image_x = (map->a * u + map->b * v) / square, image_y = (map->a * v - map->b * u) / square;
+            if (!(image_x >= 0 && image_y >= 0 && image_x <= (float)(face->image_width - 1) &&
+                  image_y <= (float)(face->image_height - 1)))
+                continue;
+            const uint8_t *p = face->chip + (size_t)y * row + (size_t)x * 3;
+            int here = luma(p), curve = luma(p - 3) + luma(p + 3) + luma(p - row) + luma(p + row) - 4 * here;
+            tally.count++;
+            tally.dark += here <= DARK_LUMINANCE;
+            tally.bright += here >= BRIGHT_LUMINANCE;
+            tally.sum += here;
+            tally.squares += (double)here * here;
+            tally.laplacian += curve;
+            tally.laplacian_squares += (double)curve * curve;
+        }
+    return tally;
+}
+
+static void measure_light(const struct tally *tally, struct sp_quality *quality)
+{
+    double count = (double)tally->count, mean = tally->sum / count;
+    double variance = tally->squares / count - mean * mean, curve = tally->laplacian / count;
+    double curve_variance = tally->laplacian_squares / count - curve * curve;
+    quality->under_exposure = grade(120 * (0.832 - sigmoid((double)tally->dark / count, 0.92, 0.05)));
+    quality->over_exposure = grade(1 / ((double)tally->bright / count + 0.01));
+    quality->luminance_mean = grade(100 * sigmoid(mean / 255, 0.2, 0.05) * (1 - sigmoid(mean / 255, 0.8, 0.05)));
+    /* A flat patch has neither detail nor contrast: the 1 keeps its rounding noise from looking sharp. */
+    quality->sharpness =
+        grade(100 * sigmoid(log10(fmax(curve_variance, 1e-9) / (variance + 1)), SHARPNESS_X0, SHARPNESS_W));
+}
+
+static void refresh_unified(struct sp_quality *quality)
+{
+    const int components[] = {quality->sharpness,     quality->inter_eye_distance, quality->pose_yaw,
+                              quality->pose_pitch,    quality->pose_roll,          quality->under_exposure,
+                              quality->over_exposure, quality->luminance_mean,     quality->single_face_present};
+    quality->unified = 100;
+    for (size_t i = 0; i < sizeof components / sizeof components[0]; i++)
+        if (components[i] < quality->unified)
+            quality->unified = components[i];
+}
+
+void sp_quality_measure(const struct sp_quality_face *face, struct sp_quality *ret_quality)
+{
+    struct sp_pose pose = sp_quality_pose(face->five);
+    struct tally tally = walk(face);
+    const struct sp_point *five = face->five;
+    double eyes = hypot(five[SP_FIVE_RIGHT_EYE].x - five[SP_FIVE_LEFT_EYE].x,
+                        five[SP_FIVE_RIGHT_EYE].y - five[SP_FIVE_LEFT_EYE].y);
+    *ret_quality = (struct sp_quality){.single_face_present = 100};
+    ret_quality->inter_eye_px = (float)(eyes / fmax(cos(pose.yaw / degrees), 0.5));
+    ret_quality->inter_eye_distance = grade(100 * sigmoid(ret_quality->inter_eye_px, 70, 20));
+    ret_quality->pose_yaw = pose_grade(pose.yaw);
+    ret_quality->pose_pitch = pose_grade(pose.pitch);
+    ret_quality->pose_roll = pose_grade(pose.roll);
+    if (tally.count >= MIN_FACE_PIXELS)
+        measure_light(&tally, ret_quality);
+    refresh_unified(ret_quality);
+}
+
+static double box_area(const struct sp_box *box)
+{
+    return (double)(box->x1 - box->x0) * (double)(box->y1 - box->y0);
+}
+
+void sp_quality_set_single(struct sp_faces *faces)
+{
+    int value = 100;
+    if (faces->count > 1)
+        value = grade(100 * (1 - sqrt(box_area(&faces->faces[1].box) / fmax(box_area(&faces->faces[0].box), 1))));
+    for (int i = 0; i < faces->count; i++) {
+        faces->faces[i].quality.single_face_present = value;
+        refresh_unified(&faces->faces[i].quality);
+    }
+}
+
+int sp_quality_reason(const struct sp_quality *quality, const struct sp_vision_limits *limits, float min_eye_px)
+{
+    if (!(quality->inter_eye_px >= min_eye_px))
+        return SP_REASON_TOO_FAR;
+    if (quality->under_exposure < limits->min_exposure)
+        return SP_REASON_TOO_DARK;
+    if (quality->over_exposure < limits->min_exposure)
+        return SP_REASON_TOO_BRIGHT;
+    if (quality->pose_yaw < limits->min_pose || quality->pose_pitch < limits->min_pose ||
+        quality->pose_roll < limits->min_pose)
+        return SP_REASON_TURNED;
+    if (quality->sharpness < limits->min_sharpness)
+        return SP_REASON_BLURRED;
+    return SP_REASON_NONE;
+}
