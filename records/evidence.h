@@ -23,7 +23,7 @@ struct sp_evidence {
     int best_reason;         /* why the best frame did not decide */
     bool has_candidate;
     uint8_t candidate[SP_PSEUDONYM_BYTES]; /* best row so far, at any score */
-    double score, margin, threshold;
+    double score, margin, threshold; /* margin NaN: there was no second row */
     uint64_t assignment;
     int gallery_count;
     struct sp_decision_gallery galleries[SP_DECISION_MAX_GALLERIES]; /* compared against, last */
