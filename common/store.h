@@ -1,5 +1,7 @@
 /* Redis, and the only file over hiredis. One sp_store is one connection, used by one thread; it reconnects by itself
- * with a back-off and never blocks longer than the time-out it is given. */
+ * with a back-off (25 ms to 1 s, in which every command fails at once) and never blocks longer than the time-out it is
+ * given. No command is ever sent twice: a connection that died while idle is renewed before anything is sent, and one
+ * that breaks or times out during an exchange is SP_E_UNAVAILABLE: the command may or may not have been done. */
 #ifndef SALLYPORT_COMMON_STORE_H
 #define SALLYPORT_COMMON_STORE_H
 
@@ -17,7 +19,8 @@ struct sp_store_config {
 
 struct sp_store;
 
-/* Makes the object; does not connect yet (the first command does). Reads the password file. */
+/* Makes the object; does not connect yet (the first command does). Reads the password file; one that everybody may
+ * read is refused. */
 enum sp_status sp_store_new(struct sp_store **ret_store, const struct sp_store_config *config, struct sp_err *err);
 void sp_store_free(struct sp_store **store);
 /* Connect now if not connected. SP_E_UNAVAILABLE / SP_E_AUTH (with what the server said). */
@@ -52,12 +55,15 @@ enum sp_status sp_store_command(struct sp_store *store, const struct sp_argument
  * After SP_E_UNAVAILABLE the whole pipeline is lost (its commands may or may not have been done). */
 enum sp_status sp_store_append(struct sp_store *store, const struct sp_argument *arguments, int count,
                                struct sp_err *err);
+/* Replies still to be collected; 0 after a loss. (An error reply such as OOM is SP_E_UNAVAILABLE, too, but loses only
+ * its own command.) */
+int sp_store_pending(const struct sp_store *store);
 enum sp_status sp_store_collect(struct sp_store *store, sp_reply **ret_reply, struct sp_err *err);
 
 /* Lua scripts by EVALSHA with fall-back to EVAL on NOSCRIPT. arguments: keys then args. */
 struct sp_script {
     const char *text;
-    char sha1[41]; /* filled at first use */
+    char sha1[41]; /* filled at first use by SCRIPT LOAD; threads that share a script load it before they start */
 };
 enum sp_status sp_store_eval(struct sp_store *store, struct sp_script *script, const struct sp_argument *keys,
                              int key_count, const struct sp_argument *arguments, int count, sp_reply **ret_reply,
