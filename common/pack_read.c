@@ -47,7 +47,7 @@ static const struct field pack_fields[] = {
     {"name", FIELD_TEXT, PACK(name), 1, sizeof ((struct sp_pack *)0)->name, NULL},
     {"licence", FIELD_TEXT, PACK(licence), 1, sizeof ((struct sp_pack *)0)->licence, NULL},
     {"align", FIELD_CHOICE, PACK(align), 0, 0, "dlib68|dlib5|arcface5"},
-    {"embedder.dim", FIELD_INT, PACK(dim), 1, 4096, NULL},
+    {"embedder.dim", FIELD_INT, PACK(dim), 1, 1024, NULL},
     {"embedder.metric", FIELD_CHOICE, PACK(metric), 0, 0, "l2|cosine"},
     {"embedder.normalise", FIELD_BOOL, PACK(normalise), 0, 0, NULL},
     {0},

@@ -1,0 +1,53 @@
+/* sallyport: the command for people. Finds the group and hands over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/program.h"
+#include "ops/command.h"
+
+static const struct group {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} groups[] = {
+    {"model", sp_ops_model, "model packs: import the default one, inspect, run a net, seal a hand-written pack"},
+};
+
+enum { GROUPS = sizeof groups / sizeof groups[0] };
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: sallyport GROUP VERB [options]\n"
+          "The command for people who run Sallyport.\n\nGroups:\n",
+          out);
+    for (int i = 0; i < GROUPS; i++)
+        fprintf(out, "  %-10s %s\n", groups[i].name, groups[i].summary);
+    fputs("\n`sallyport GROUP --help` lists the verbs, `sallyport GROUP VERB --help` explains one.\n"
+          "\nExamples:\n"
+          "  sallyport model import face-api\n"
+          "  sallyport model inspect ~/.local/share/sallyport/packs/face-api\n"
+          "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 a service is unavailable, 4 refused or denied.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return SP_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return SP_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("sallyport %s\n", SALLYPORT_VERSION);
+        return SP_EXIT_OK;
+    }
+    for (int i = 0; i < GROUPS; i++)
+        if (strcmp(groups[i].name, argv[1]) == 0)
+            return groups[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "sallyport: no group '%s'\n\n", argv[1]);
+    print_help(stderr);
+    return SP_EXIT_USAGE;
+}
