@@ -27,10 +27,15 @@ struct sp_peers;
 enum sp_status sp_peers_new(struct sp_peers **ret_peers, const char *directory, struct sp_err *err);
 void sp_peers_free(struct sp_peers **peers);
 /* Re-read when the directory changed (cheap stat check). A damaged file is skipped and named in err with
- * SP_E_FORMAT; the others stand. ret_changed may be NULL. */
+ * SP_E_FORMAT, once, also if it was found by sp_peers_new or sp_peers_find; the others stand. A directory that cannot be
+ * read leaves the table as it is. *ret_changed: since the last call; may be NULL. */
 enum sp_status sp_peers_refresh(struct sp_peers *peers, bool *ret_changed, struct sp_err *err);
-/* false if the key is unknown (or revoked since). */
+/* false if the key is unknown (or revoked since). Looks at the directory itself, at most once a second. ret_peer may be
+ * NULL. */
 bool sp_peers_find(struct sp_peers *peers, const uint8_t key[32], struct sp_peer *ret_peer);
+/* One peer's file from memory; source is for messages. */
+enum sp_status sp_peer_parse(struct sp_peer *ret_peer, const char *source, const void *bytes, size_t length,
+                             struct sp_err *err);
 bool sp_peer_may_use_lane(const struct sp_peer *peer, const char *lane);
 
 /* The ZAP handler thread. refused_keys counts refusals (may be read any time). */
@@ -47,7 +52,9 @@ enum sp_status sp_curve_client(void *socket, const struct sp_key_file *self, con
 enum sp_status sp_curve_sender(void *zmq_message, uint8_t ret_key[32], struct sp_err *err);
 
 /* Watch a client socket for a refused key or an unreachable server: poll the returned PAIR socket; sp_curve_event turns
- * one event into a sentence for people and a status (SP_E_AUTH: refused; SP_E_UNAVAILABLE: retrying; SP_OK: connected). */
+ * one event into a sentence for people and a status (SP_E_AUTH: refused; SP_E_UNAVAILABLE: retrying; SP_OK: connected;
+ * SP_E_CLOSED: the socket is closed; SP_E_NOTFOUND: no event waits; never blocks). The caller closes the monitor with
+ * zmq_close. */
 enum sp_status sp_curve_watch(void *zmq_context, void *socket, void **ret_monitor, struct sp_err *err);
 enum sp_status sp_curve_event(void *monitor, struct sp_err *err);
 
