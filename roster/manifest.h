@@ -63,6 +63,9 @@ void sp_manifest_index_free(struct sp_manifest_index **index); /* NULL is fine *
 /* Redis key names; ret_key holds at least 192 bytes. kind: "current", "keys", "rows", "portraits", "index:<n>". */
 void sp_manifest_key(char *ret_key, const char *manifest, const char *kind);
 
+/* The associated data of a hash field: "<key>|<field bytes>"; ret_ad holds the key's length + 1 + field_length. */
+size_t sp_manifest_field_place(uint8_t *ret_ad, const char *key, const void *field, size_t field_length);
+
 /* "7 COMPLETE" <-> parts: the value of sp:m:{id}:current, in clear because workers MGET it before every final. */
 enum sp_status sp_manifest_current_parse(const uint8_t *bytes, size_t length, uint64_t *ret_version,
                                          enum sp_manifest_state *ret_state, struct sp_err *err);
