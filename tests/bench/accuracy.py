@@ -3,6 +3,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -42,7 +43,7 @@ def probe(stack, files):
     listing = stack.folder / "probes"
     listing.mkdir()
     for file in files:
-        (listing / file.name).symlink_to(file.resolve())
+        shutil.copy(file, listing)
     command = stack.capture_command("A1", "--budget", "60000", "--concurrency", "2", listing)
     heard = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
