@@ -1,25 +1,65 @@
-/* Placeholder until the engine lands: every entry point says so. */
+/* Backends: which one an engine runs on, and why. */
 #include "gpu/engine.h"
-#include "gpu/gallery.h"
-#define U return sp_fail(err, SP_E_UNSUPPORTED, "the engine is not built yet")
-enum sp_status sp_engine_open(struct sp_engine **r, const struct sp_engine_config *c, struct sp_err *err){(void)r;(void)c;U;}
-void sp_engine_free(struct sp_engine **e){(void)e;}
-const char *sp_engine_describe(const struct sp_engine *e){(void)e;return "none";}
-const char *sp_engine_fallback_reason(const struct sp_engine *e){(void)e;return "";}
-enum sp_status sp_net_load(struct sp_net **r, struct sp_engine *e, const char *p,const struct sp_net_config *c, struct sp_err *err){(void)r;(void)e;(void)p;(void)c;U;}
-enum sp_status sp_net_load_memory(struct sp_net **r, struct sp_engine *e, const uint8_t *b,size_t l, const char *n, const struct sp_net_config *c,struct sp_err *err){(void)r;(void)e;(void)b;(void)l;(void)n;(void)c;U;}
-void sp_net_free(struct sp_net **n){(void)n;}
-int sp_net_input_count(const struct sp_net *n){(void)n;return 0;}
-int sp_net_output_count(const struct sp_net *n){(void)n;return 0;}
-const struct sp_tensor_info *sp_net_input(const struct sp_net *n, int i){(void)n;(void)i;return 0;}
-const struct sp_tensor_info *sp_net_output(const struct sp_net *n, int i){(void)n;(void)i;return 0;}
-int sp_net_output_index(const struct sp_net *n, const char *name){(void)n;(void)name;return -1;}
-enum sp_status sp_net_run(struct sp_net *n, int b, const float *const *i, const float **o,struct sp_err *err){(void)n;(void)b;(void)i;(void)o;U;}
-void sp_net_describe(const struct sp_net *n, void (*line)(void *context, const char *text), void *context){(void)n;(void)line;(void)context;}
-enum sp_status sp_gallery_new(struct sp_gallery **r, struct sp_engine *e, enum sp_metric m,int d, int c, const float *t, struct sp_err *err){(void)r;(void)e;(void)m;(void)d;(void)c;(void)t;U;}
-struct sp_gallery *sp_gallery_ref(struct sp_gallery *g){return g;}
-void sp_gallery_unref(struct sp_gallery **g){(void)g;}
-int sp_gallery_count(const struct sp_gallery *g){(void)g;return 0;}
-int sp_gallery_dim(const struct sp_gallery *g){(void)g;return 0;}
-enum sp_metric sp_gallery_metric(const struct sp_gallery *g){(void)g;return SP_METRIC_L2;}
-enum sp_status sp_match(struct sp_engine *e, const struct sp_probe *p, int c, int k,struct sp_hit *h, struct sp_err *err){(void)e;(void)p;(void)c;(void)k;(void)h;U;}
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "gpu/backend.h"
+
+struct sp_engine {
+    const struct sp_backend_ops *backend;
+    void *state; /* the backend's */
+    char text[160];
+    char fallback[320];
+};
+
+enum sp_status sp_engine_open(struct sp_engine **ret_engine, const struct sp_engine_config *config,
+                              struct sp_err *err)
+{
+    static const char no_cuda[] = "cuda: this build has no CUDA backend";
+    struct sp_engine_config wanted = *config;
+    if (wanted.threads <= 0)
+        wanted.threads = 1;
+    if (wanted.backend == SP_BACKEND_CUDA)
+        return sp_fail(err, SP_E_UNSUPPORTED, "%s; use backend cpu or auto", no_cuda);
+    struct sp_engine *engine = calloc(1, sizeof *engine);
+    if (!engine)
+        return sp_fail(err, SP_E_NOMEM, "no memory for an engine");
+    if (wanted.backend == SP_BACKEND_AUTO)
+        snprintf(engine->fallback, sizeof engine->fallback, "%s", no_cuda);
+    engine->backend = wanted.backend == SP_BACKEND_REF ? &sp_backend_ref : &sp_backend_cpu;
+    enum sp_status status = engine->backend->open(&engine->state, &wanted, engine->text, sizeof engine->text, err);
+    if (status)
+        free(engine);
+    else
+        *ret_engine = engine;
+    return status;
+}
+
+void sp_engine_free(struct sp_engine **engine)
+{
+    if (!*engine)
+        return;
+    (*engine)->backend->close((*engine)->state);
+    free(*engine);
+    *engine = NULL;
+}
+
+const char *sp_engine_describe(const struct sp_engine *engine)
+{
+    return engine->text;
+}
+
+const char *sp_engine_fallback_reason(const struct sp_engine *engine)
+{
+    return engine->fallback;
+}
+
+const struct sp_backend_ops *sp_engine_backend(const struct sp_engine *engine)
+{
+    return engine->backend;
+}
+
+void *sp_engine_state(const struct sp_engine *engine)
+{
+    return engine->state;
+}

@@ -1,8 +1,8 @@
 /* The engine: ONNX graphs on a compute backend, behind one small interface.
  *
  * Threads: an engine may be shared; an sp_net belongs to one thread at a time (it owns its activations).
- * Tensors at this interface are host memory, float32, row-major, NCHW for images. A backend may use any layout inside.
- * Knows nothing of workers/, ZeroMQ or Redis. */
+ * Tensors at this interface are host memory, float32, row-major, NCHW for images. A backend may use any layout
+ * inside. Knows nothing of workers/, ZeroMQ or Redis. */
 #ifndef SALLYPORT_GPU_ENGINE_H
 #define SALLYPORT_GPU_ENGINE_H
 
@@ -28,7 +28,8 @@ struct sp_engine_config {
 
 struct sp_engine;
 
-/* Open a backend. SP_E_UNSUPPORTED with the reason where the backend is not built or has no device (never for AUTO). */
+/* Open a backend. SP_E_UNSUPPORTED with the reason where the backend is not built or has no device (never for
+ * AUTO). */
 enum sp_status sp_engine_open(struct sp_engine **ret_engine, const struct sp_engine_config *config,
                               struct sp_err *err);
 void sp_engine_free(struct sp_engine **engine);
@@ -43,7 +44,8 @@ struct sp_tensor_info {
 };
 
 struct sp_net_config {
-    int max_batch; /* memory is planned for 1..max_batch; files with a fixed batch are re-batched when the graph allows */
+    int max_batch; /* memory is planned for 1..max_batch; files with a fixed batch are re-batched when the graph
+                      allows */
     int height;    /* input height and width in px where the file leaves them open; 0 = the file's own */
     int width;
     size_t max_bytes; /* most memory for activations and folded constants; 0 = 4 GiB */
@@ -74,7 +76,8 @@ int sp_net_output_index(const struct sp_net *net, const char *name);
 enum sp_status sp_net_run(struct sp_net *net, int batch, const float *const *inputs, const float **ret_outputs,
                           struct sp_err *err);
 
-/* One line per planned step ("conv 3x3 s2 g1 3->32 @256 jit:avx512_core 410 us"), for `model inspect`. Never NULL. */
+/* One line per planned step ("conv 3x3 s2 g1 3->32 @256 jit:avx512_core 410 us"), for `model inspect`. Never NULL.
+ */
 void sp_net_describe(const struct sp_net *net, void (*line)(void *context, const char *text), void *context);
 
 #endif
