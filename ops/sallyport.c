@@ -10,6 +10,7 @@ static const struct group {
     int (*run)(int argc, char **argv);
     const char *summary;
 } groups[] = {
+    {"keys", sp_ops_keys, "the keys and certificates of a site, and who may come in at its brokers"},
     {"model", sp_ops_model, "model packs: import the default one, inspect, run a net, seal a hand-written pack"},
 };
 
