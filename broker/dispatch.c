@@ -1,0 +1,116 @@
+#include "broker/dispatch.h"
+
+#include <string.h>
+#include "broker/fleet.h"
+#include "broker/inflight.h"
+
+static bool before(const struct job *a, const struct job *b)
+{
+    if (a->redelivered != b->redelivered)
+        return a->redelivered;
+    if (a->deadline_ns != b->deadline_ns)
+        return a->deadline_ns < b->deadline_ns;
+    return a->order < b->order;
+}
+
+static void put(struct broker *broker, struct queue *queue, int place, int job)
+{
+    queue->heap[place] = job;
+    broker->jobs[job].heap_at = place;
+}
+
+static void rise(struct broker *broker, struct queue *queue, int place, int job)
+{
+    while (place > 0 && before(&broker->jobs[job], &broker->jobs[queue->heap[(place - 1) / 2]])) {
+        put(broker, queue, place, queue->heap[(place - 1) / 2]);
+        place = (place - 1) / 2;
+    }
+    put(broker, queue, place, job);
+}
+
+static void sink(struct broker *broker, struct queue *queue, int place, int job)
+{
+    for (int child = 2 * place + 1; child < queue->count; child = 2 * place + 1) {
+        if (child + 1 < queue->count &&
+            before(&broker->jobs[queue->heap[child + 1]], &broker->jobs[queue->heap[child]]))
+            child++;
+        if (!before(&broker->jobs[queue->heap[child]], &broker->jobs[job]))
+            break;
+        put(broker, queue, place, queue->heap[child]);
+        place = child;
+    }
+    put(broker, queue, place, job);
+}
+
+bool dispatch_room(const struct broker *broker, int queue)
+{
+    return broker->queues[queue].count < broker->queues[queue].limit;
+}
+
+void dispatch_add(struct broker *broker, int job)
+{
+    struct queue *queue = &broker->queues[broker->jobs[job].queue];
+    broker->jobs[job].state = JOB_QUEUED;
+    rise(broker, queue, queue->count++, job);
+}
+
+void dispatch_remove(struct broker *broker, int job)
+{
+    struct queue *queue = &broker->queues[broker->jobs[job].queue];
+    int place = broker->jobs[job].heap_at;
+    int last = queue->heap[--queue->count];
+    broker->jobs[job].heap_at = NOBODY;
+    if (last == job)
+        return;
+    if (place > 0 && before(&broker->jobs[last], &broker->jobs[queue->heap[(place - 1) / 2]]))
+        rise(broker, queue, place, last);
+    else
+        sink(broker, queue, place, last);
+}
+
+int dispatch_head(const struct broker *broker, int queue)
+{
+    return broker->queues[queue].count ? broker->queues[queue].heap[0] : NOBODY;
+}
+
+void dispatch_expire(struct broker *broker, int at)
+{
+    bool nobody_there = broker->jobs[at].attempt == 0 && !broker_has_worker(broker);
+    dispatch_remove(broker, at);
+    inflight_answer(broker, at, SP_ANSWER_EXPIRED, nobody_there ? SP_REASON_NO_WORKER : SP_REASON_BUDGET_SPENT,
+                    false);
+}
+
+static void send_job(struct broker *broker, int at, int worker)
+{
+    struct job *job = &broker->jobs[at];
+    dispatch_remove(broker, at);
+    job->state = JOB_SENT;
+    job->attempt++;
+    job->redelivered = job->resealed = false;
+    fleet_take(broker, worker, at);
+    struct broker_output *output = fleet_say(broker, worker, SP_MSG_JOB);
+    output->job = job->number;
+    output->attempt = job->attempt;
+    output->budget_ms = (uint32_t)((job->deadline_ns - broker->now) / 1000000u);
+    output->kind = job->kind == SP_MSG_WANT ? SP_MSG_ENROL : job->kind;
+    output->slot = at;
+    broker->counts.sent++;
+    broker->counts.redelivered += job->attempt > 1;
+}
+
+void dispatch_run(struct broker *broker)
+{
+    for (int queue = 0; queue < SP_CLASS_COUNT; queue++) {
+        for (int at; (at = dispatch_head(broker, queue)) != NOBODY;) {
+            if (broker->jobs[at].deadline_ns <= broker->now) {
+                dispatch_expire(broker, at);
+                continue;
+            }
+            int worker = fleet_pick(broker);
+            if (worker == NOBODY)
+                return;
+            send_job(broker, at, worker);
+        }
+    }
+}
