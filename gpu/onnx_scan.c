@@ -265,7 +265,7 @@ static enum sp_status scan_message(struct scan *scan, enum message in, size_t at
     struct lists lists = {0};
     while (at < end) {
         size_t start = at;
-        uint64_t key, length = 0;
+        uint64_t key = 0, length = 0;
         enum sp_status status = read_varint(scan, &at, end, &key);
         if (status)
             return status;
