@@ -118,7 +118,7 @@ static enum sp_status write_frames(struct maker *maker, const struct person *per
     enum place place = place_of(maker, person);
     enum sp_status status = SP_OK;
     /* A stranger tries the flight's lane or the vessel's by turns. */
-    const char *lane = lanes[place != STRANGER ? place : 1 + person->face % 2];
+    const char *lane = lanes[place == STRANGER ? 1 + person->face % 2 : (int)place];
     for (const struct demo_alteration *alter = demo_alterations; status == SP_OK && alter->name; alter++) {
         char path[4096];
         snprintf(path, sizeof path, "%s/frames/%s/%s-%s.jpg", maker->directory, lane, person->ref, alter->name);
