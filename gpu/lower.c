@@ -185,7 +185,7 @@ static enum sp_status take_constant(struct sp_lower *lower, struct sp_value *val
 enum sp_status sp_lower_constant(struct sp_lower *lower, enum sp_dtype dtype, int rank, const int64_t *dims,
                                  const void *data)
 {
-    int number;
+    int number = -1;
     enum sp_status status = define_output(lower, &number);
     struct sp_value shaped = {.rank = -1};
     if (!status)
@@ -221,7 +221,7 @@ enum sp_status sp_lower_new_constant(struct sp_lower *lower, enum sp_dtype dtype
 
 enum sp_status sp_lower_alias(struct sp_lower *lower, int value)
 {
-    int output;
+    int output = -1;
     enum sp_status status = define_output(lower, &output);
     if (!status)
         lower->alias[output] = value;
