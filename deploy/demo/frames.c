@@ -105,11 +105,11 @@ static const struct person *same_person(const struct maker *maker, const struct 
     return middle_of_3 ? find(maker, 1, faces_in(maker, 1)) : person;
 }
 
-/* Every fourth face belongs to a stranger; the others fly or sail by turns. */
+/* Two of seven are strangers; the others fly or sail by turns. */
 static enum place place_of(const struct maker *maker, const struct person *person)
 {
-    static const enum place turns[] = {FLIGHT, VESSEL, FLIGHT, STRANGER, VESSEL, FLIGHT, VESSEL, STRANGER};
-    return turns[(same_person(maker, person) - maker->people) % 8];
+    static const enum place turns[] = {FLIGHT, VESSEL, FLIGHT, STRANGER, VESSEL, FLIGHT, STRANGER};
+    return turns[(same_person(maker, person) - maker->people) % 7];
 }
 
 static enum sp_status write_frames(struct maker *maker, const struct person *person, struct sp_err *err)
