@@ -14,15 +14,16 @@
 
 enum { MAX_NET_BYTES = 512 * 1024 * 1024 };
 
-/* Raise it whenever the code between a detector's box and the embedder's input changes a chip by more than rounding:
- * landmark crop, similarity fit, resampling. Templates of before are then not comparable any more. */
+/* Raise it whenever the code between a detector's box and the embedder's input changes a chip by more than
+ * rounding: landmark crop, similarity fit, resampling. Templates of before are then not comparable any more. */
 enum { PIPELINE_VERSION = 1 };
 
 static enum sp_status check_net(struct sp_pack_net *net, const char *directory, struct sp_err *err)
 {
     int length = snprintf(net->path, sizeof net->path, "%s/%s", directory, net->file);
     if (length < 0 || (size_t)length >= sizeof net->path)
-        return sp_fail(err, SP_E_LIMIT, "pack %s: the path is longer than %zu bytes", directory, sizeof net->path - 1);
+        return sp_fail(err, SP_E_LIMIT, "pack %s: the path is longer than %zu bytes", directory,
+                       sizeof net->path - 1);
     uint8_t *bytes = NULL;
     size_t size = 0;
     enum sp_status status = sp_file_read(&bytes, &size, net->path, MAX_NET_BYTES, err);
@@ -54,10 +55,11 @@ static size_t describe_net(char *text, size_t room, const char *role, const stru
 {
     char hash[65];
     sp_seal_to_hex(hash, net->sha256, sizeof net->sha256);
-    int length = snprintf(text, room, "%s %s colour=%d mean=%08" PRIx32 ",%08" PRIx32 ",%08" PRIx32
-                          " scale=%08" PRIx32 " size=%dx%d\n",
-                          role, hash, (int)net->colour, float_bits(net->mean[0]), float_bits(net->mean[1]),
-                          float_bits(net->mean[2]), float_bits(net->scale), net->width, net->height);
+    int length =
+        snprintf(text, room,
+                 "%s %s colour=%d mean=%08" PRIx32 ",%08" PRIx32 ",%08" PRIx32 " scale=%08" PRIx32 " size=%dx%d\n",
+                 role, hash, (int)net->colour, float_bits(net->mean[0]), float_bits(net->mean[1]),
+                 float_bits(net->mean[2]), float_bits(net->scale), net->width, net->height);
     return (size_t)length;
 }
 
@@ -69,9 +71,9 @@ static void set_fingerprint(struct sp_pack *pack)
                                    "normalise %d\n",
                                    PIPELINE_VERSION, (int)pack->align, (int)pack->landmark_kind, pack->dim,
                                    (int)pack->metric, (int)pack->normalise);
-    /* The net that gives the points decides the chip. A detector gives only a box to the landmark net, and templates
-     * behind different detectors compare well (that is how the cascade works): it counts only where it gives the
-     * points itself. */
+    /* The net that gives the points decides the chip. A detector gives only a box to the landmark net, and
+     * templates behind different detectors compare well (that is how the cascade works): it counts only where it
+     * gives the points itself. */
     if (pack->landmark_kind == SP_LANDMARK_NONE)
         used += describe_net(text + used, sizeof text - used, "points", &pack->strong.net);
     else

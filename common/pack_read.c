@@ -1,4 +1,5 @@
-/* One table names every key of pack.yaml with its type and place, so that a key is known, checked and documented once. */
+/* One table names every key of pack.yaml with its type and place, so that a key is known, checked and documented
+ * once. */
 #include "common/pack_read.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@ enum field_type { FIELD_TEXT, FIELD_CHOICE, FIELD_FLOAT, FIELD_INT, FIELD_BOOL, 
 struct field {
     const char *key; /* below its section */
     enum field_type type;
-    size_t offset; /* in the section's struct */
+    size_t offset;   /* in the section's struct */
     double min, max; /* FLOAT and INT; TEXT and FILE: max = size of the array */
     const char *choices;
 };
@@ -23,7 +24,7 @@ struct reading {
 
 #define NET(member) offsetof(struct sp_pack_net, member)
 static const struct field net_fields[] = {
-    {"file", FIELD_FILE, NET(file), 0, sizeof ((struct sp_pack_net *)0)->file, NULL},
+    {"file", FIELD_FILE, NET(file), 0, sizeof((struct sp_pack_net *)0)->file, NULL},
     {"sha256", FIELD_SHA256, NET(sha256), 0, 0, NULL},
     {"colour", FIELD_CHOICE, NET(colour), 0, 0, "rgb|bgr"},
     {"mean.0", FIELD_FLOAT, NET(mean[0]), 0, 255, NULL},
@@ -44,8 +45,8 @@ static const struct field detector_fields[] = {
 
 #define PACK(member) offsetof(struct sp_pack, member)
 static const struct field pack_fields[] = {
-    {"name", FIELD_TEXT, PACK(name), 1, sizeof ((struct sp_pack *)0)->name, NULL},
-    {"licence", FIELD_TEXT, PACK(licence), 1, sizeof ((struct sp_pack *)0)->licence, NULL},
+    {"name", FIELD_TEXT, PACK(name), 1, sizeof((struct sp_pack *)0)->name, NULL},
+    {"licence", FIELD_TEXT, PACK(licence), 1, sizeof((struct sp_pack *)0)->licence, NULL},
     {"align", FIELD_CHOICE, PACK(align), 0, 0, "dlib68|dlib5|arcface5"},
     {"embedder.dim", FIELD_INT, PACK(dim), 1, 1024, NULL},
     {"embedder.metric", FIELD_CHOICE, PACK(metric), 0, 0, "l2|cosine"},
@@ -117,7 +118,8 @@ static int hex_digit(char c)
 static enum sp_status read_sha256(struct reading *r, const struct sp_yaml_entry *entry, uint8_t ret_hash[32])
 {
     if (strcmp(entry->value, "unsealed") == 0)
-        return wrong(r, entry, "no hash yet; run `sallyport model seal DIRECTORY` after checking where the file is from");
+        return wrong(r, entry,
+                     "no hash yet; run `sallyport model seal DIRECTORY` after checking where the file is from");
     if (strlen(entry->value) != 64)
         return wrong(r, entry, "is not a SHA-256 (64 hexadecimal digits, lower case)");
     uint8_t hash[32];
@@ -200,7 +202,8 @@ static enum sp_status read_fields(struct reading *r, const char *section, const 
 }
 
 /* "none" or a missing section gives kind 0 where that is allowed. */
-static enum sp_status read_kind(struct reading *r, const char *key, const char *choices, bool required, int *ret_kind)
+static enum sp_status read_kind(struct reading *r, const char *key, const char *choices, bool required,
+                                int *ret_kind)
 {
     const struct sp_yaml_entry *entry = take(r, key);
     *ret_kind = 0;
@@ -256,8 +259,9 @@ static enum sp_status read_calibration(struct reading *r, struct sp_pack *pack)
         if (before && point->fmr >= before->fmr)
             return wrong(r, fmr, "is out of order: fmr must fall from point to point");
         if (before && (rising ? point->threshold <= before->threshold : point->threshold >= before->threshold))
-            return wrong(r, threshold, rising ? "is out of order: a smaller fmr needs a higher similarity"
-                                              : "is out of order: a smaller fmr needs a smaller distance");
+            return wrong(r, threshold,
+                         rising ? "is out of order: a smaller fmr needs a higher similarity"
+                                : "is out of order: a smaller fmr needs a smaller distance");
     }
     if (count < 2)
         return sp_fail(r->err, SP_E_FORMAT, "%s: calibration needs at least two points {fmr, threshold}",
@@ -275,9 +279,11 @@ static enum sp_status check_whole(struct reading *r, const struct sp_pack *pack)
     if (pack->align == SP_ALIGN_DLIB68 && !points68)
         return sp_fail(r->err, SP_E_FORMAT, "%s: align dlib68 needs landmarks.kind points68", file);
     if (!points68 && pack->strong.kind != SP_DETECTOR_YUNET)
-        return sp_fail(r->err, SP_E_FORMAT, "%s: landmarks.kind none needs a detector with five points (yunet)", file);
+        return sp_fail(r->err, SP_E_FORMAT, "%s: landmarks.kind none needs a detector with five points (yunet)",
+                       file);
     if (!points68 && pack->cheap.kind != SP_DETECTOR_NONE && pack->cheap.kind != SP_DETECTOR_YUNET)
-        return sp_fail(r->err, SP_E_FORMAT, "%s: detector.cheap has no landmarks of its own; use yunet or none", file);
+        return sp_fail(r->err, SP_E_FORMAT, "%s: detector.cheap has no landmarks of its own; use yunet or none",
+                       file);
     if (pack->embedder.width != chip || pack->embedder.height != chip)
         return sp_fail(r->err, SP_E_FORMAT, "%s: embedder.width and height must be %d, the size that align makes",
                        file, chip);

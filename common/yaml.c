@@ -1,5 +1,5 @@
-/* YAML -> flat entries, over libyaml's event parser: no tree, no recursion, every size checked before memory is taken.
- * The way down is a stack of frames; `path` is the dotted key of the frame on top. */
+/* YAML -> flat entries, over libyaml's event parser: no tree, no recursion, every size checked before memory is
+ * taken. The way down is a stack of frames; `path` is the dotted key of the frame on top. */
 #include "common/yaml.h"
 
 #include <locale.h>
@@ -184,7 +184,8 @@ static enum sp_status open_frame(struct reader *r, const yaml_event_t *event)
 static enum sp_status read_event(struct reader *r, const yaml_event_t *event, int *documents)
 {
     if (event->type == YAML_ALIAS_EVENT || !plain(event))
-        return refuse(r, event, SP_E_FORMAT, "anchors (&), aliases (*) and tags (!) are not accepted; write it out");
+        return refuse(r, event, SP_E_FORMAT,
+                      "anchors (&), aliases (*) and tags (!) are not accepted; write it out");
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
         if ((*documents)++)

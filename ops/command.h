@@ -1,5 +1,5 @@
-/* `sallyport GROUP VERB ...`: what the groups share. Each group is a library sp_ops_GROUP with one function below and one
- * line in the table of sallyport.c. Exit codes are enum sp_exit of common/program.h. */
+/* `sallyport GROUP VERB ...`: what the groups share. Each group is a library sp_ops_GROUP with one function below
+ * and one line in the table of sallyport.c. Exit codes are enum sp_exit of common/program.h. */
 #ifndef SALLYPORT_OPS_COMMAND_H
 #define SALLYPORT_OPS_COMMAND_H
 
@@ -13,9 +13,9 @@ int sp_ops_records(int argc, char **argv);
 int sp_ops_keys(int argc, char **argv);
 
 struct sp_command_verb {
-    const char *name;     /* NULL ends a table */
-    const char *summary;  /* one line for the group's --help */
-    const char *help;     /* the verb's --help: usage, options, an example; ends with a newline */
+    const char *name;    /* NULL ends a table */
+    const char *summary; /* one line for the group's --help */
+    const char *help;    /* the verb's --help: usage, options, an example; ends with a newline */
     /* argv[0] is the verb's name, so that getopt_long starts right. --help is answered before it is called. */
     int (*run)(int argc, char **argv);
 };

@@ -43,7 +43,8 @@ static void refuse(struct sp_faceapi_build *build, const char *tensor, const cha
         sp_fail(&build->err, SP_E_FORMAT, "%s: weights %s %s; is this face-api 1.7.15?", build->net, tensor, what);
 }
 
-/* [kh][kw][in][out] -> [out][in][kh][kw], and depthwise [kh][kw][c][1] -> [c][1][kh][kw]; scaled per output channel. */
+/* [kh][kw][in][out] -> [out][in][kh][kw], and depthwise [kh][kw][c][1] -> [c][1][kh][kw]; scaled per output
+ * channel. */
 static const char *write_filters(struct sp_faceapi_build *build, const struct sp_faceapi_tensor *filters,
                                  const struct sp_faceapi_conv *conv)
 {
@@ -89,7 +90,8 @@ static const char *write_bias(struct sp_faceapi_build *build, const struct sp_fa
     return sp_onnx_write_floats(build->onnx, name, 1, &channels, values);
 }
 
-const char *sp_faceapi_build_conv(struct sp_faceapi_build *build, const char *input, const struct sp_faceapi_conv *conv)
+const char *sp_faceapi_build_conv(struct sp_faceapi_build *build, const char *input,
+                                  const struct sp_faceapi_conv *conv)
 {
     const struct sp_faceapi_tensor *filters = sp_faceapi_build_tensor(build, "", conv->filters, 4);
     if (!filters)
@@ -142,7 +144,8 @@ const char *sp_faceapi_build_add(struct sp_faceapi_build *build, const char *a, 
     return sp_onnx_write_node(build->onnx, "Add", output, 2, (const char *[]){a, b});
 }
 
-const char *sp_faceapi_build_pool(struct sp_faceapi_build *build, const char *input, const struct sp_faceapi_pool *pool)
+const char *sp_faceapi_build_pool(struct sp_faceapi_build *build, const char *input,
+                                  const struct sp_faceapi_pool *pool)
 {
     const char *output = sp_onnx_write_node(build->onnx, pool->op, NULL, 1, &input);
     sp_onnx_write_attr_ints(build->onnx, "kernel_shape", 2, (int64_t[]){pool->size, pool->size});

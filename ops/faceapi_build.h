@@ -1,5 +1,6 @@
-/* The layers that the face-api nets share, from TensorFlow weights to ONNX nodes. Errors stick in `err`: a net is written
- * as a list of layers and asked for its result once (sp_faceapi_build_finish). Values are names of the ONNX graph. */
+/* The layers that the face-api nets share, from TensorFlow weights to ONNX nodes. Errors stick in `err`: a net is
+ * written as a list of layers and asked for its result once (sp_faceapi_build_finish). Values are names of the ONNX
+ * graph. */
 #ifndef SALLYPORT_OPS_FACEAPI_BUILD_H
 #define SALLYPORT_OPS_FACEAPI_BUILD_H
 
@@ -10,10 +11,10 @@
 #define SP_FACEAPI_MAX_CHANNELS 1024
 
 struct sp_faceapi_build {
-    struct sp_onnx_write *onnx;                /* owned by sp_faceapi_build_start/finish */
+    struct sp_onnx_write *onnx;               /* owned by sp_faceapi_build_start/finish */
     const struct sp_faceapi_weights *weights; /* borrowed */
-    const char *net;                           /* for messages */
-    struct sp_err err;                         /* the first error */
+    const char *net;                          /* for messages */
+    struct sp_err err;                        /* the first error */
 };
 
 /* y = scale[c] * (conv without bias) + shift[c]: a batch-norm or scale layer folded into its convolution. */
@@ -54,7 +55,8 @@ const struct sp_faceapi_tensor *sp_faceapi_build_tensor(struct sp_faceapi_build 
 
 const char *sp_faceapi_build_conv(struct sp_faceapi_build *build, const char *input,
                                   const struct sp_faceapi_conv *conv);
-/* Depthwise 3x3 without bias, then pointwise 1x1 with bias: tensors PREFIX/{depthwise_filter,pointwise_filter,bias}. */
+/* Depthwise 3x3 without bias, then pointwise 1x1 with bias: tensors
+ * PREFIX/{depthwise_filter,pointwise_filter,bias}. */
 const char *sp_faceapi_build_separable(struct sp_faceapi_build *build, const char *input, const char *prefix,
                                        int stride);
 const char *sp_faceapi_build_relu(struct sp_faceapi_build *build, const char *input);

@@ -1,6 +1,6 @@
-/* The two detectors. tiny_face_detector: a separable tiny YOLOv2, output [N,25,H/32,W/32]. ssd_mobilenetv1: MobileNet
- * with six prediction levels, outputs boxes [N,A,4] and class logits [N,A,3]. Input [N,3,H,W]; decoding is the
- * worker's. */
+/* The two detectors. tiny_face_detector: a separable tiny YOLOv2, output [N,25,H/32,W/32]. ssd_mobilenetv1:
+ * MobileNet with six prediction levels, outputs boxes [N,A,4] and class logits [N,A,3]. Input [N,3,H,W]; decoding
+ * is the worker's. */
 #include "ops/faceapi_nets.h"
 
 #include <math.h>
@@ -31,9 +31,9 @@ void sp_faceapi_detectors_tiny_layers(struct sp_faceapi_build *b)
         x = leaky(b, sp_faceapi_build_separable(b, x, prefix, 1));
         x = sp_faceapi_build_pool(b, x, &pools[i]);
     }
-    sp_faceapi_build_conv(b, x,
-                          &(struct sp_faceapi_conv){
-                              .filters = "conv8/filters", .bias = "conv8/bias", .stride = 1, .output = "grid"});
+    sp_faceapi_build_conv(
+        b, x,
+        &(struct sp_faceapi_conv){.filters = "conv8/filters", .bias = "conv8/bias", .stride = 1, .output = "grid"});
 }
 
 static const char *relu6(struct sp_faceapi_build *b, const char *input)
@@ -44,7 +44,7 @@ static const char *relu6(struct sp_faceapi_build *b, const char *input)
     return output;
 }
 
-/* The publisher has folded the batch-norm of these already. The first layer is called pointwise, too, but is 3x3. */
+/* The publisher has folded the batch-norm of these. The first layer is called pointwise, too, but is 3x3. */
 static const char *pointwise(struct sp_faceapi_build *b, const char *input, const char *prefix, int stride)
 {
     char filters[96], bias[96];
@@ -88,8 +88,8 @@ static const char *predictor(struct sp_faceapi_build *b, const char *input, int 
     char filters[96], bias[96];
     snprintf(filters, sizeof filters, "Prediction/BoxPredictor_%d/%s/weights", level, kind);
     snprintf(bias, sizeof bias, "Prediction/BoxPredictor_%d/%s/biases", level, kind);
-    const char *x = sp_faceapi_build_conv(
-        b, input, &(struct sp_faceapi_conv){.filters = filters, .bias = bias, .stride = 1});
+    const char *x =
+        sp_faceapi_build_conv(b, input, &(struct sp_faceapi_conv){.filters = filters, .bias = bias, .stride = 1});
     x = sp_onnx_write_node(b->onnx, "Transpose", NULL, 1, &x);
     sp_onnx_write_attr_ints(b->onnx, "perm", 4, (int64_t[]){0, 2, 3, 1});
     return sp_onnx_write_node(b->onnx, "Reshape", NULL, 2, (const char *[]){x, shape});

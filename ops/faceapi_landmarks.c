@@ -1,5 +1,5 @@
-/* face_landmark_68 and its tiny sister: dense blocks of separable convolutions. Input [N,3,112,112], output [N,136] as
- * x0,y0,x1,y1,... in units of the input square. */
+/* face_landmark_68 and its tiny sister: dense blocks of separable convolutions. Input [N,3,112,112], output [N,136]
+ * as x0,y0,x1,y1,... in units of the input square. */
 #include "ops/faceapi_nets.h"
 
 #include <stdio.h>
@@ -13,8 +13,8 @@ static const char *dense_block(struct sp_faceapi_build *b, const char *input, in
     snprintf(filters, sizeof filters, "dense%d/conv0/filters", index);
     snprintf(bias, sizeof bias, "dense%d/conv0/bias", index);
     const struct sp_faceapi_conv full = {.filters = filters, .bias = bias, .stride = 2, .same = true};
-    const char *x = index == 0 ? sp_faceapi_build_conv(b, input, &full)
-                               : sp_faceapi_build_separable(b, input, prefix, 2);
+    const char *x =
+        index == 0 ? sp_faceapi_build_conv(b, input, &full) : sp_faceapi_build_separable(b, input, prefix, 2);
     const char *sum = x = sp_faceapi_build_relu(b, x);
     for (int i = 1; i < convolutions; i++) {
         snprintf(prefix, sizeof prefix, "dense%d/conv%d", index, i);

@@ -7,8 +7,8 @@
 /* Names of all nets, ended by NULL: "ssd_mobilenetv1", ... ; weights and ONNX files carry them. Static storage. */
 const char *const *sp_faceapi_nets_names(void);
 
-/* Weights of `net` -> the bytes of its ONNX file; caller frees. SP_E_NOTFOUND for another name, SP_E_FORMAT where the
- * weights are not that net's. Pure. */
+/* Weights of `net` -> the bytes of its ONNX file; caller frees. SP_E_NOTFOUND for another name, SP_E_FORMAT where
+ * the weights are not that net's. Pure. */
 enum sp_status sp_faceapi_nets_convert(const char *net, const struct sp_faceapi_weights *weights,
                                        uint8_t **ret_bytes, size_t *ret_length, struct sp_err *err);
 

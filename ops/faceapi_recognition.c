@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-/* Convolution and the scale layer behind it, folded: tensors PREFIX/conv/{filters,bias}, PREFIX/scale/{weights,biases}. */
+/* Convolution and the scale layer behind it, folded: tensors PREFIX/conv/{filters,bias},
+ * PREFIX/scale/{weights,biases}. */
 static const char *unit(struct sp_faceapi_build *b, const char *input, const char *prefix, int stride, bool same)
 {
     const struct sp_faceapi_tensor *bias = sp_faceapi_build_tensor(b, prefix, "conv/bias", 1);
@@ -38,10 +39,10 @@ static const char *pad(struct sp_faceapi_build *b, const char *input, const char
 }
 
 /* Two convolutions with the input added; `down` halves the size: the first convolution is strided and 'valid', the
- * shortcut an average pool. Where that makes fewer rows than the pool, or the pool has fewer channels, zeros fill up:
- * spatial ones behind the second convolution (they cannot be its padding), channels behind the pooled ones. */
-static const char *block(struct sp_faceapi_build *b, const char *input, const char *prefix, bool down, int pad_channels,
-                         int pad_rows)
+ * shortcut an average pool. Where that makes fewer rows than the pool, or the pool has fewer channels, zeros fill
+ * up: spatial ones behind the second convolution (they cannot be its padding), channels behind the pooled ones. */
+static const char *block(struct sp_faceapi_build *b, const char *input, const char *prefix, bool down,
+                         int pad_channels, int pad_rows)
 {
     char name[96];
     snprintf(name, sizeof name, "%s/conv1", prefix);
@@ -69,11 +70,11 @@ void sp_faceapi_recognition_layers(struct sp_faceapi_build *b)
         bool down;
         int pad_channels, pad_rows;
     } blocks[] = {
-        {"conv32_1", false, 0, 0},        {"conv32_2", false, 0, 0},      {"conv32_3", false, 0, 0},
-        {"conv64_down", true, 32, 0},     {"conv64_1", false, 0, 0},      {"conv64_2", false, 0, 0},
-        {"conv64_3", false, 0, 0},        {"conv128_down", true, 64, 0},  {"conv128_1", false, 0, 0},
-        {"conv128_2", false, 0, 0},       {"conv256_down", true, 128, 1}, {"conv256_1", false, 0, 0},
-        {"conv256_2", false, 0, 0},       {"conv256_down_out", true, 0, 1},
+        {"conv32_1", false, 0, 0},    {"conv32_2", false, 0, 0},        {"conv32_3", false, 0, 0},
+        {"conv64_down", true, 32, 0}, {"conv64_1", false, 0, 0},        {"conv64_2", false, 0, 0},
+        {"conv64_3", false, 0, 0},    {"conv128_down", true, 64, 0},    {"conv128_1", false, 0, 0},
+        {"conv128_2", false, 0, 0},   {"conv256_down", true, 128, 1},   {"conv256_1", false, 0, 0},
+        {"conv256_2", false, 0, 0},   {"conv256_down_out", true, 0, 1},
     };
     sp_onnx_write_input(b->onnx, "input", "N,3,150,150");
     sp_onnx_write_output(b->onnx, "descriptor", "N,128");

@@ -1,6 +1,7 @@
 /* The manifest is JSON, which is YAML in flow style: the bounded YAML reader flattens it to keys such as
- * "0.weights.12.quantization.scale". Traps (docs/models.md): members come in any order, a group's "paths" may follow its
- * tensors, integer tensors are quantised too and must be skipped in order, float32 data may start at an odd offset. */
+ * "0.weights.12.quantization.scale". Traps (docs/models.md): members come in any order, a group's "paths" may
+ * follow its tensors, integer tensors are quantised too and must be skipped in order, float32 data may start at an
+ * odd offset. */
 #include "ops/faceapi_weights.h"
 
 #include <stdbool.h>
@@ -42,8 +43,8 @@ static enum sp_status read_shape(struct cursor *c, const char *path, struct sp_f
             return SP_OK;
         double size = 0;
         if (axis == SP_FACEAPI_MAX_RANK)
-            return sp_fail(c->err, SP_E_FORMAT, "%s line %d: tensor %s has more than %d dimensions", c->yaml->source,
-                           entry->line, tensor->name, SP_FACEAPI_MAX_RANK);
+            return sp_fail(c->err, SP_E_FORMAT, "%s line %d: tensor %s has more than %d dimensions",
+                           c->yaml->source, entry->line, tensor->name, SP_FACEAPI_MAX_RANK);
         enum sp_status status = sp_yaml_number(&size, c->yaml, entry, 1, MAX_BYTES, c->err);
         if (status != SP_OK)
             return status;
@@ -133,8 +134,8 @@ static enum sp_status read_tensors(struct cursor *c, struct sp_faceapi_weights *
             break;
     }
     if (c->at != c->length)
-        return sp_fail(c->err, SP_E_FORMAT, "%s: the tensors take %zu bytes, the data has %zu", c->yaml->source, c->at,
-                       c->length);
+        return sp_fail(c->err, SP_E_FORMAT, "%s: the tensors take %zu bytes, the data has %zu", c->yaml->source,
+                       c->at, c->length);
     return SP_OK;
 }
 
@@ -222,8 +223,8 @@ static enum sp_status join_files(uint8_t **ret_bytes, size_t *ret_length, const 
     return SP_OK;
 }
 
-enum sp_status sp_faceapi_weights_load(struct sp_faceapi_weights **ret_weights, const char *directory, const char *net,
-                                       struct sp_err *err)
+enum sp_status sp_faceapi_weights_load(struct sp_faceapi_weights **ret_weights, const char *directory,
+                                       const char *net, struct sp_err *err)
 {
     char path[1024];
     if ((size_t)snprintf(path, sizeof path, "%s/%s_model-weights_manifest.json", directory, net) >= sizeof path)

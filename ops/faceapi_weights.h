@@ -22,14 +22,14 @@ struct sp_faceapi_weights {
     struct sp_faceapi_tensor *tensors;
 };
 
-/* Manifest and the joined bytes of its binary files. name is used in messages. Limits: 1024 tensors, 64 MiB of bytes.
- * SP_E_FORMAT names manifest, line and tensor; also when the sizes do not add up to length exactly. Pure. */
+/* Manifest and the joined bytes of its binary files. name is used in messages. Limits: 1024 tensors, 64 MiB of
+ * bytes. SP_E_FORMAT names manifest, line and tensor; also when the sizes do not add up to length exactly. Pure. */
 enum sp_status sp_faceapi_weights_parse(struct sp_faceapi_weights **ret_weights, const char *name,
                                         const void *manifest, size_t manifest_length, const uint8_t *bytes,
                                         size_t length, struct sp_err *err);
 /* DIRECTORY/NET_model-weights_manifest.json and the files it names, which must lie in DIRECTORY. Blocking. */
-enum sp_status sp_faceapi_weights_load(struct sp_faceapi_weights **ret_weights, const char *directory, const char *net,
-                                       struct sp_err *err);
+enum sp_status sp_faceapi_weights_load(struct sp_faceapi_weights **ret_weights, const char *directory,
+                                       const char *net, struct sp_err *err);
 void sp_faceapi_weights_free(struct sp_faceapi_weights **weights);
 
 /* The tensor of this name, or NULL. */

@@ -10,7 +10,8 @@ struct sp_json {
     bool comma; /* a value stands before the next one */
 };
 
-/* key NULL: an element of an array, or the whole document. bracket is '{' or '['; each open one is closed by its twin. */
+/* key NULL: an element of an array, or the whole document. bracket is '{' or '['; each open one is closed by its
+ * twin. */
 void sp_json_open(struct sp_json *json, const char *key, char bracket);
 void sp_json_close(struct sp_json *json, char bracket);
 /* text is UTF-8; bytes that are not are written as they are. */

@@ -1,5 +1,5 @@
-/* `sallyport model import face-api`: the npm package's weights -> five ONNX files and a pack.yaml. pack.yaml is written
- * last, so that an interrupted import leaves no pack that loads. */
+/* `sallyport model import face-api`: the npm package's weights -> five ONNX files and a pack.yaml. pack.yaml is
+ * written last, so that an interrupted import leaves no pack that loads. */
 #include "ops/model.h"
 
 #include <errno.h>
@@ -24,7 +24,8 @@ const char sp_model_import_help[] =
     "  -o, --output DIR    where the pack goes; default $XDG_DATA_HOME/sallyport/packs/face-api,\n"
     "                      else ~/.local/share/sallyport/packs/face-api\n"
     "      --package FILE  use this vladmandic-face-api-1.7.15.tgz; nothing is fetched\n"
-    "      --photos DIR    also put the package's six sample photographs there (sample1.jpg ...)\n"
+    "      --keep-package DIR  keep the package's licence and its six sample photographs there\n"
+    "                      (DIR/LICENSE, DIR/demo/sample1.jpg ...)\n"
     "      --force         write the pack even where one is\n"
     "\nExamples:\n"
     "  sallyport model import face-api\n"
@@ -35,7 +36,8 @@ enum { MAX_FILE = 64 * 1024 * 1024, MAX_NETS = 8 };
 
 struct import {
     char output[1024];
-    const char *package, *photos;
+    const char *package; /* NULL: fetch */
+    const char *kept;    /* NULL: keep nothing */
     bool force;
     struct {
         const char *net;
@@ -50,7 +52,8 @@ static const char pack_text[] =
     "# The default model pack, written by `sallyport model import face-api`. docs/models.md explains every key.\n"
     "format: 1\n"
     "name: face-api\n"
-    "licence: \"MIT (package, detectors, landmarks); public domain (face_recognition, by dlib's author); see LICENSE\"\n"
+    "licence: \"MIT (package, detectors, landmarks); public domain (face_recognition, by dlib's author); see "
+    "LICENSE\"\n"
     "detector:\n"
     "  strong:\n"
     "    kind: ssd\n"
@@ -105,7 +108,7 @@ static const char pack_text[] =
 /* As mkdir -p. */
 static enum sp_status make_directories(const char *path, struct sp_err *err)
 {
-    char part[1024];
+    char part[2048];
     snprintf(part, sizeof part, "%s", path);
     for (char *slash = part + 1;; slash++) {
         slash = strchr(slash, '/');
@@ -200,14 +203,20 @@ static enum sp_status write_pack(const struct import *import, struct sp_err *err
     return status;
 }
 
-static enum sp_status copy_photos(const struct import *import, const struct sp_package *package, struct sp_err *err)
+static enum sp_status keep_package(const struct import *import, const struct sp_package *package,
+                                   struct sp_err *err)
 {
-    enum sp_status status = make_directories(import->photos, err);
+    char demo[sizeof import->output + 8];
+    const char *root = sp_package_root(package);
+    snprintf(demo, sizeof demo, "%s/demo", import->kept);
+    enum sp_status status = make_directories(demo, err);
+    if (status == SP_OK)
+        status = copy_into(import->kept, "LICENSE", root, "LICENSE", err);
     for (int i = 1; status == SP_OK && i <= SP_PACKAGE_PHOTOS; i++) {
         char name[32], from[32];
         snprintf(name, sizeof name, "sample%d.jpg", i);
         snprintf(from, sizeof from, "demo/sample%d.jpg", i);
-        status = copy_into(import->photos, name, sp_package_root(package), from, err);
+        status = copy_into(demo, name, root, from, err);
     }
     return status;
 }
@@ -224,11 +233,12 @@ static enum sp_status make_pack(struct import *import, const struct sp_package *
     return status;
 }
 
-static bool photos_there(const char *directory)
+/* The last file that keep_package writes is there. */
+static bool kept_already(const char *directory)
 {
     char path[1280];
     struct stat about;
-    snprintf(path, sizeof path, "%s/sample%d.jpg", directory, SP_PACKAGE_PHOTOS);
+    snprintf(path, sizeof path, "%s/demo/sample%d.jpg", directory, SP_PACKAGE_PHOTOS);
     return stat(path, &about) == 0;
 }
 
@@ -241,13 +251,13 @@ static enum sp_status run_import(struct import *import, struct sp_err *err)
     if (status != SP_OK)
         return status;
     bool sound = !import->force && sp_pack_load(&pack, import->output, &ignored) == SP_OK;
-    bool want_photos = import->photos && (import->force || !photos_there(import->photos));
-    if (!sound || want_photos)
+    bool keep = import->kept && (import->force || !kept_already(import->kept));
+    if (!sound || keep)
         status = sp_package_open(&package, import->package, err);
     if (status == SP_OK && !sound)
         status = make_pack(import, package, err);
-    if (status == SP_OK && want_photos)
-        status = copy_photos(import, package, err);
+    if (status == SP_OK && keep)
+        status = keep_package(import, package, err);
     sp_package_free(&package);
     if (status == SP_OK)
         status = sp_pack_load(&pack, import->output, err);
@@ -276,8 +286,10 @@ static enum sp_status default_output(char *ret_path, size_t size, struct sp_err 
 int sp_model_import(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"package", required_argument, NULL, 'p'},
-        {"photos", required_argument, NULL, 'P'}, {"force", no_argument, NULL, 'f'},
+        {"output", required_argument, NULL, 'o'},
+        {"package", required_argument, NULL, 'p'},
+        {"keep-package", required_argument, NULL, 'k'},
+        {"force", no_argument, NULL, 'f'},
         {0},
     };
     struct import import = {0};
@@ -288,8 +300,8 @@ int sp_model_import(int argc, char **argv)
             output = optarg;
         else if (option == 'p')
             import.package = optarg;
-        else if (option == 'P')
-            import.photos = optarg;
+        else if (option == 'k')
+            import.kept = optarg;
         else if (option == 'f')
             import.force = true;
         else
@@ -299,8 +311,8 @@ int sp_model_import(int argc, char **argv)
         return sp_command_usage("model import", "the one thing to import is 'face-api'");
     if (output && (!*output || strlen(output) >= sizeof import.output))
         return sp_command_usage("model import", "the path given with --output is empty or too long");
-    if (import.photos && (!*import.photos || strlen(import.photos) >= sizeof import.output))
-        return sp_command_usage("model import", "the path given with --photos is empty or too long");
+    if (import.kept && (!*import.kept || strlen(import.kept) >= sizeof import.output))
+        return sp_command_usage("model import", "the path given with --keep-package is empty or too long");
     if (output)
         memcpy(import.output, output, strlen(output) + 1);
     else if (default_output(import.output, sizeof import.output, &err) != SP_OK)

@@ -131,8 +131,9 @@ static enum sp_status say_pack_net(const struct inspect *inspect, struct sp_json
         sp_json_number(json, "width", net->width);
         sp_json_number(json, "height", net->height);
     } else {
-        printf("  %s: %s, %s\n    sha256 %s\n    %s, mean %g %g %g, scale %.9g, %d x %d px\n", role, kind, net->file,
-               hash, colour, net->mean[0], net->mean[1], net->mean[2], net->scale, net->width, net->height);
+        printf("  %s: %s, %s\n    sha256 %s\n    %s, mean %g %g %g, scale %.9g, %d x %d px\n", role, kind,
+               net->file, hash, colour, net->mean[0], net->mean[1], net->mean[2], net->scale, net->width,
+               net->height);
     }
     const struct sp_net_config size = {.max_batch = 1, .height = net->height, .width = net->width};
     enum sp_status status = say_net(inspect, json, net->path, &size, inspect->steps, err);

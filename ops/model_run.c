@@ -70,13 +70,14 @@ static enum sp_status pick_input(const float **ret_values, const struct run *run
             char want[160], have[160];
             print_shape(want, sizeof want, info->rank, info->dims);
             print_shape(have, sizeof have, array->rank, array->dims);
-            return sp_fail(err, SP_E_INVALID, "input %s: the array is %s, the net takes %s", info->name, have, want);
+            return sp_fail(err, SP_E_INVALID, "input %s: the array is %s, the net takes %s", info->name, have,
+                           want);
         }
         *ret_values = array->values;
         return SP_OK;
     }
-    return sp_fail(err, SP_E_INVALID, "input %s of %s has no array; give --input %s=FILE.npy", info->name, run->file,
-                   info->name);
+    return sp_fail(err, SP_E_INVALID, "input %s of %s has no array; give --input %s=FILE.npy", info->name,
+                   run->file, info->name);
 }
 
 static enum sp_status pick_inputs(const float **ret_inputs, const struct run *run, const struct sp_net *net,
@@ -154,8 +155,10 @@ static enum sp_status run_net(const struct run *run, struct sp_err *err)
 static enum sp_status read_arguments(struct run *run, int argc, char **argv, struct sp_err *err)
 {
     static const struct option options[] = {
-        {"input", required_argument, NULL, 'i'},   {"output-dir", required_argument, NULL, 'o'},
-        {"backend", required_argument, NULL, 'b'}, {"threads", required_argument, NULL, 't'},
+        {"input", required_argument, NULL, 'i'},
+        {"output-dir", required_argument, NULL, 'o'},
+        {"backend", required_argument, NULL, 'b'},
+        {"threads", required_argument, NULL, 't'},
         {0},
     };
     enum sp_status status = SP_OK;

@@ -1,5 +1,5 @@
-/* `sallyport model seal`: a hand-written pack.yaml gets the hashes of the files beside it. Only its sha256 lines change,
- * so that comments stay. */
+/* `sallyport model seal`: a hand-written pack.yaml gets the hashes of the files beside it. Only its sha256 lines
+ * change, so that comments stay. */
 #include "ops/model.h"
 
 #include <stdio.h>
@@ -13,7 +13,8 @@
 
 const char sp_model_seal_help[] =
     "Usage: sallyport model seal DIRECTORY\n"
-    "Compute the SHA-256 of every net named in DIRECTORY/pack.yaml, write it into its sha256 line and check the pack.\n"
+    "Compute the SHA-256 of every net named in DIRECTORY/pack.yaml, write it into its sha256 line and check the "
+    "pack.\n"
     "A program loads a pack only when the hashes match: seal it once, after checking where the files are from.\n"
     "\nExample:\n"
     "  mkdir yunet && cp deploy/packs/yunet-mobilefacenet.yaml yunet/pack.yaml\n"

@@ -69,9 +69,10 @@ static enum sp_status read_member(struct header *h)
         if (h->descr || !accept(h, ":"))
             return malformed(h, "descr is misplaced");
         h->descr = true;
-        return accept(h, "'<f4'") ? SP_OK
-                                  : sp_fail(h->err, SP_E_UNSUPPORTED,
-                                            "%s: not little-endian float32; save it with array.astype('<f4')", h->name);
+        return accept(h, "'<f4'")
+                   ? SP_OK
+                   : sp_fail(h->err, SP_E_UNSUPPORTED,
+                             "%s: not little-endian float32; save it with array.astype('<f4')", h->name);
     }
     if (accept(h, "'fortran_order'")) {
         if (h->order || !accept(h, ":"))
@@ -153,7 +154,8 @@ enum sp_status sp_npy_parse(struct sp_npy *ret_npy, const char *name, const uint
         if (__builtin_mul_overflow(npy.count, (size_t)npy.dims[i], &npy.count))
             return sp_fail(err, SP_E_FORMAT, "%s: an impossible shape", name);
     if (npy.count != data / sizeof(float) || data % sizeof(float) != 0)
-        return sp_fail(err, SP_E_FORMAT, "%s: its shape needs %zu values, it holds %zu bytes", name, npy.count, data);
+        return sp_fail(err, SP_E_FORMAT, "%s: its shape needs %zu values, it holds %zu bytes", name, npy.count,
+                       data);
     npy.values = malloc(data ? data : 1);
     if (!npy.values)
         return sp_fail(err, SP_E_NOMEM, "%s: out of memory", name);

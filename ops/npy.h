@@ -1,4 +1,5 @@
-/* NumPy .npy files, versions 1 and 2, of little-endian float32 in C order: how others give us arrays and check ours. */
+/* NumPy .npy files, versions 1 and 2, of little-endian float32 in C order: how others give us arrays and check
+ * ours. */
 #ifndef SALLYPORT_OPS_NPY_H
 #define SALLYPORT_OPS_NPY_H
 
@@ -21,7 +22,8 @@ enum sp_status sp_npy_load(struct sp_npy *ret_npy, const char *path, struct sp_e
 enum sp_status sp_npy_parse(struct sp_npy *ret_npy, const char *name, const uint8_t *bytes, size_t length,
                             struct sp_err *err);
 /* Write version 1; dims as in struct sp_npy. */
-enum sp_status sp_npy_save(const char *path, int rank, const int64_t *dims, const float *values, struct sp_err *err);
+enum sp_status sp_npy_save(const char *path, int rank, const int64_t *dims, const float *values,
+                           struct sp_err *err);
 void sp_npy_clear(struct sp_npy *npy);
 
 #endif

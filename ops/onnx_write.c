@@ -117,7 +117,8 @@ void sp_onnx_write_free(struct sp_onnx_write **write)
     *write = NULL;
 }
 
-static Onnx__TensorShapeProto__Dimension *make_dimension(struct sp_onnx_write *write, const char *word, size_t length)
+static Onnx__TensorShapeProto__Dimension *make_dimension(struct sp_onnx_write *write, const char *word,
+                                                         size_t length)
 {
     Onnx__TensorShapeProto__Dimension *dimension = take(write, sizeof *dimension);
     char *text = take(write, length + 1);

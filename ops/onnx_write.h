@@ -1,5 +1,5 @@
-/* Builds one ONNX graph and serialises it. Errors stick: after the first one every call is a no-op that returns "" or
- * nothing, and sp_onnx_write_finish reports it, so that a net reads as a list of layers.
+/* Builds one ONNX graph and serialises it. Errors stick: after the first one every call is a no-op that returns ""
+ * or nothing, and sp_onnx_write_finish reports it, so that a net reads as a list of layers.
  *
  * Not thread-safe. Strings and data are copied. Value names must be unique; those made up here are "op_N". */
 #ifndef SALLYPORT_OPS_ONNX_WRITE_H
@@ -12,7 +12,8 @@
 struct sp_onnx_write;
 
 /* A graph of this name for the operator set `opset` (10 or 11 are in use here). */
-enum sp_status sp_onnx_write_new(struct sp_onnx_write **ret_write, const char *graph, int opset, struct sp_err *err);
+enum sp_status sp_onnx_write_new(struct sp_onnx_write **ret_write, const char *graph, int opset,
+                                 struct sp_err *err);
 void sp_onnx_write_free(struct sp_onnx_write **write);
 
 /* Float inputs and outputs of the graph. shape: "N,3,150,150"; what is no number is a symbolic dimension. */

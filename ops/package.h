@@ -1,5 +1,5 @@
-/* The pinned npm package @vladmandic/face-api 1.7.15: fetched by the npm client or given as a file, its bytes checked
- * against the hash written here, then unpacked into a private directory. */
+/* The pinned npm package @vladmandic/face-api 1.7.15: fetched by the npm client or given as a file, its bytes
+ * checked against the hash written here, then unpacked into a private directory. */
 #ifndef SALLYPORT_OPS_PACKAGE_H
 #define SALLYPORT_OPS_PACKAGE_H
 
@@ -10,8 +10,8 @@
 
 struct sp_package;
 
-/* tarball NULL: `npm pack` (SP_E_UNAVAILABLE where npm is missing or cannot fetch). SP_E_AUTH where the bytes are not
- * those of the pinned version; nothing is unpacked then. Blocking; starts npm and tar as child processes. */
+/* tarball NULL: `npm pack` (SP_E_UNAVAILABLE where npm is missing or cannot fetch). SP_E_AUTH where the bytes are
+ * not those of the pinned version; nothing is unpacked then. Blocking; starts npm and tar as child processes. */
 enum sp_status sp_package_open(struct sp_package **ret_package, const char *tarball, struct sp_err *err);
 /* Removes the private directory. */
 void sp_package_free(struct sp_package **package);

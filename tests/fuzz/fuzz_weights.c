@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *bytes = end ? end + 1 : data + size;
     struct sp_faceapi_weights *weights = NULL;
     struct sp_err err = {0};
-    if (sp_faceapi_weights_parse(&weights, "fuzz", data, manifest, bytes, (size_t)(data + size - bytes), &err) == SP_OK)
+    if (sp_faceapi_weights_parse(&weights, "fuzz", data, manifest, bytes, (size_t)(data + size - bytes), &err) ==
+        SP_OK)
         sp_faceapi_weights_free(&weights);
     return 0;
 }

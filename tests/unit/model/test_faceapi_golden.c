@@ -1,5 +1,6 @@
-/* The five converted nets through the engine, against vectors that face-api itself computed (docs/models.md): on a made-up
- * picture px(x,y,c) = (7x + 13y + 29c + (xy >> 3)) & 255, and never on anybody's face. Skips without $SALLYPORT_PACK. */
+/* The five converted nets through the engine, against vectors that face-api itself computed (docs/models.md): on a
+ * made-up picture px(x,y,c) = (7x + 13y + 29c + (xy >> 3)) & 255, and never on anybody's face. Skips without
+ * $SALLYPORT_PACK. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +37,7 @@ struct golden {
     double first[10];
     int first_count;
     double sum, sumsq;
-    double tolerance; /* of a value, relative to the largest; sums of 1e-6 of the count more */
+    double tolerance; /* of a value, relative to the largest; of the sum of squares, relative to itself */
 };
 
 static void compare(const char *what, const float *values, size_t count, const struct golden *golden)
@@ -94,18 +95,29 @@ static void check_one(enum sp_backend backend, const char *path, const struct sp
 
 static void check_recognition(enum sp_backend backend)
 {
-    const struct golden golden = {{-0.07541752, 0.1216784, 0.09866496, -0.002872443, -0.09832438, -0.04894001,
-                                   -0.1047692, 0.01541221},
-                                  8, -0.424153710, 1.72368368, 1e-5};
+    const struct golden golden = {
+        {-0.07541752, 0.1216784, 0.09866496, -0.002872443, -0.09832438, -0.04894001, -0.1047692, 0.01541221},
+        8,
+        -0.424153710,
+        1.72368368,
+        1e-5};
     check_one(backend, pack.embedder.path, &pack.embedder, 150, 128, &golden);
 }
 
 static void check_landmarks(enum sp_backend backend)
 {
-    const struct golden full = {{0.3131174, 0.5390194, 0.41089, 0.6276339, 0.4510199, 0.6266285, 0.4823689, 0.6889366},
-                                8, 77.7198928, 44.9083495, 1e-5};
-    const struct golden tiny = {{0.1138873, 0.316054, 0.10824, 0.3916144, 0.134078, 0.4776726, 0.1593229, 0.5675225},
-                                8, 66.6748951, 36.8970155, 1e-5};
+    const struct golden full = {
+        {0.3131174, 0.5390194, 0.41089, 0.6276339, 0.4510199, 0.6266285, 0.4823689, 0.6889366},
+        8,
+        77.7198928,
+        44.9083495,
+        1e-5};
+    const struct golden tiny = {
+        {0.1138873, 0.316054, 0.10824, 0.3916144, 0.134078, 0.4776726, 0.1593229, 0.5675225},
+        8,
+        66.6748951,
+        36.8970155,
+        1e-5};
     check_one(backend, pack.landmarks.path, &pack.landmarks, 112, 136, &full);
     check_one(backend, tiny_path, &pack.landmarks, 112, 136, &tiny);
 }
@@ -115,7 +127,10 @@ static void check_tiny_detector(enum sp_backend backend)
     enum { GRID = 13, CHANNELS = 25 };
     const struct golden golden = {{2.647631, -1.180969, 0.1619205, -0.5954558, -9.072406, 3.882985, -3.759679,
                                    0.08013082, 0.01246271, -28.81356},
-                                  10, -15009.4536, 369938.968, 1e-5};
+                                  10,
+                                  -15009.4536,
+                                  369938.968,
+                                  1e-5};
     struct loaded loaded = run(backend, pack.cheap.net.path, &pack.cheap.net, 416);
     static float rows[GRID * GRID * CHANNELS]; /* the reference is [y][x][channel] */
     for (int cell = 0; cell < GRID * GRID; cell++)
@@ -130,11 +145,17 @@ static void check_ssd(enum sp_backend backend)
     enum { ANCHORS = 5118 };
     const struct golden boxes = {{1.6017445, 1.3474935, -2.8954341, -4.698348}, 4, -5019.77632, 0, 1e-5};
     const struct golden classes = {{5.6460733, -5.3385735, -19.981462}, 3, -56104.6107, 0, 1e-5};
+    /* Looser: logits of 60 rounded to 1e-6 of that move a score near one half by 1e-5 (OpenCV's dnn deviates so,
+     * too). */
     const struct golden scores = {{0.004779766, 0.0001445383, 0.0001878728, 0.001993488, 0.000593986, 0.0002085929,
                                    0.001132052, 0.0005825257},
-                                  8, 29.3328728, 0.981570265, 1e-5};
+                                  8,
+                                  29.3328728,
+                                  0.981570265,
+                                  1e-4};
     struct loaded loaded = run(backend, pack.strong.net.path, &pack.strong.net, 512);
-    int box_index = sp_net_output_index(loaded.net, "boxes"), class_index = sp_net_output_index(loaded.net, "classes");
+    int box_index = sp_net_output_index(loaded.net, "boxes"),
+        class_index = sp_net_output_index(loaded.net, "classes");
     assert_true(box_index >= 0 && class_index >= 0);
     const float *logits = loaded.outputs[class_index];
     compare("ssd boxes", loaded.outputs[box_index], 4 * ANCHORS, &boxes);

@@ -23,11 +23,14 @@ static void test_reads(void **state)
     (void)state;
     static const char manifest[] =
         "[{\"weights\":[\n"
-        "{\"name\":\"q\",\"shape\":[2,2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"scale\":0.5,\"min\":-1}},\n"
-        "{\"dtype\":\"int32\",\"shape\":[],\"quantization\":{\"scale\":1,\"min\":3072,\"dtype\":\"uint8\"},\"name\":\"i\"},\n"
+        "{\"name\":\"q\",\"shape\":[2,2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"scale\":0.5,"
+        "\"min\":-1}},\n"
+        "{\"dtype\":\"int32\",\"shape\":[],\"quantization\":{\"scale\":1,\"min\":3072,\"dtype\":\"uint8\"},"
+        "\"name\":\"i\"},\n"
         "{\"dtype\":\"float32\",\"shape\":[1,2],\"name\":\"odd\"}],\"paths\":[\"a.bin\"]},\n"
         "{\"paths\":[\"b.bin\"],\"weights\":[\n"
-        "{\"name\":\"tiny\",\"shape\":[1],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"scale\":3.9e-36,\"min\":0}}]}]";
+        "{\"name\":\"tiny\",\"shape\":[1],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"scale\":3."
+        "9e-36,\"min\":0}}]}]";
     uint8_t bytes[14] = {0, 1, 2, 255, 7};
     const float odd[2] = {1.25f, -3.5f};
     memcpy(bytes + 5, odd, sizeof odd);
@@ -68,13 +71,17 @@ static void test_refuses(void **state)
         {TENSOR("\"name\":\"x\",\"shape\":[1.5],\"dtype\":\"float32\""), "impossible shape", 8},
         {TENSOR("\"name\":\"x\",\"shape\":[1,1,1,1,1],\"dtype\":\"float32\""), "more than 4 dimensions", 4},
         {TENSOR("\"name\":\"x\",\"shape\":[60000000,60000000,60000000],\"dtype\":\"float32\""), "tensor x", 8},
-        {TENSOR("\"name\":\"x\",\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint16\",\"scale\":1,\"min\":0}"),
+        {TENSOR("\"name\":\"x\",\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint16\","
+                "\"scale\":1,\"min\":0}"),
          "quantization must be", 4},
-        {TENSOR("\"name\":\"x\",\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"min\":0}"),
+        {TENSOR(
+             "\"name\":\"x\",\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"min\":0}"),
          "quantization must be", 2},
-        {TENSOR("\"name\":\"x\",\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\",\"scale\":\"z\",\"min\":0}"),
+        {TENSOR("\"name\":\"x\",\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\","
+                "\"scale\":\"z\",\"min\":0}"),
          "scale", 2},
-        {"[{\"weights\":[{\"name\":\"x\",\"shape\":[],\"dtype\":\"float32\"},{\"name\":\"x\",\"shape\":[],\"dtype\":\"float32\"}]}]",
+        {"[{\"weights\":[{\"name\":\"x\",\"shape\":[],\"dtype\":\"float32\"},{\"name\":\"x\",\"shape\":[],"
+         "\"dtype\":\"float32\"}]}]",
          "x is there twice", 8},
         {"{\"no\":1}", "the data has 4", 4},
         {"[{\"weights\":[{", "not YAML", 0},
@@ -95,7 +102,8 @@ static void test_wrong_weights_make_no_net(void **state)
     static const uint8_t zeros[64];
     struct sp_faceapi_weights *weights = NULL;
     struct sp_err err = {0};
-    assert_int_equal(parse(&weights, TENSOR("\"name\":\"fc\",\"shape\":[2],\"dtype\":\"float32\""), zeros, 8, &err), SP_OK);
+    assert_int_equal(parse(&weights, TENSOR("\"name\":\"fc\",\"shape\":[2],\"dtype\":\"float32\""), zeros, 8, &err),
+                     SP_OK);
     for (const char *const *net = sp_faceapi_nets_names(); *net; net++) {
         uint8_t *bytes = NULL;
         size_t length = 0;

@@ -1,4 +1,4 @@
-/* The real `sallyport model`: exit codes, help, refused packages, and sealing the sample packs. Needs no network. */
+/* The real `sallyport model`: exit codes, help, refused packages, and sealing the sample packs. Needs no net. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,7 +103,8 @@ static void test_run_arguments(void **state)
     put("wrong.npy", "not it", 6);
     put("wrong.onnx", "not it", 6);
     uint8_t npy[128];
-    int header = snprintf((char *)npy + 10, sizeof npy - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }");
+    int header =
+        snprintf((char *)npy + 10, sizeof npy - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }");
     memcpy(npy, "\x93NUMPY\x01\x00", 8);
     npy[8] = (uint8_t)header;
     npy[9] = 0;

@@ -178,8 +178,10 @@ static void test_refuses_nets(void **state)
     snprintf(hash, sizeof hash, "%.64s", at + 8);
     refuse_net(hash, "unsealed", SP_E_FORMAT, "sallyport model seal");
     refuse_net(hash, "abc", SP_E_FORMAT, "line 6: detector.strong.sha256");
-    refuse_net(hash, "0000000000000000000000000000000000000000000000000000000000000000", SP_E_AUTH, "n.onnx: its SHA-256");
-    refuse_net(hash, "g000000000000000000000000000000000000000000000000000000000000000", SP_E_FORMAT, "not a SHA-256");
+    refuse_net(hash, "0000000000000000000000000000000000000000000000000000000000000000", SP_E_AUTH,
+               "n.onnx: its SHA-256");
+    refuse_net(hash, "g000000000000000000000000000000000000000000000000000000000000000", SP_E_FORMAT,
+               "not a SHA-256");
 }
 
 static bool same_print(const struct sp_pack *a, const struct sp_pack *b)
@@ -254,7 +256,8 @@ static int set_up(void **state)
         return -1;
     sp_seal_sha256(hash, net_bytes, sizeof net_bytes);
     sp_seal_to_hex(hex, hash, sizeof hash);
-    snprintf(net_text, sizeof net_text, "file: n.onnx, sha256: %s, colour: bgr, mean: [1, 2, 3.5], scale: 0.25", hex);
+    snprintf(net_text, sizeof net_text, "file: n.onnx, sha256: %s, colour: bgr, mean: [1, 2, 3.5], scale: 0.25",
+             hex);
     write_file("n.onnx", net_bytes, sizeof net_bytes);
     return 0;
 }

@@ -52,7 +52,8 @@ static void test_flattens(void **state)
 static void test_reads_json(void **state)
 {
     (void)state;
-    struct sp_yaml *yaml = parse("[\n {\"weights\":\n  [{\"name\":\"a/b\",\"shape\":[],\"scale\":3.9e-36}],\"paths\":[\"x.bin\"]}]");
+    struct sp_yaml *yaml =
+        parse("[\n {\"weights\":\n  [{\"name\":\"a/b\",\"shape\":[],\"scale\":3.9e-36}],\"paths\":[\"x.bin\"]}]");
     expect(yaml, "0.weights.0.name", "a/b", 3);
     expect(yaml, "0.weights.0.scale", "3.9e-36", 3);
     expect(yaml, "0.paths.0", "x.bin", 3);
