@@ -61,8 +61,9 @@ static enum sp_status fetch(const char *directory, struct sp_err *err)
     if (status != SP_OK)
         return status;
     if (code == 127)
-        return sp_fail(err, SP_E_UNAVAILABLE,
-                       "npm is not installed (Debian: apt-get install npm); or give the package with --package FILE");
+        return sp_fail(
+            err, SP_E_UNAVAILABLE,
+            "npm is not installed (Debian: apt-get install npm); or give the package with --package FILE");
     if (code != 0)
         return sp_fail(err, SP_E_UNAVAILABLE,
                        "npm could not fetch %s (its exit code was %d); try again, or give the package with "
@@ -71,7 +72,7 @@ static enum sp_status fetch(const char *directory, struct sp_err *err)
     return SP_OK;
 }
 
-/* Check the archive's bytes and put exactly those into the private directory: what was checked is what is unpacked. */
+/* Check the archive's bytes and put exactly those into the private directory: what was checked is unpacked. */
 static enum sp_status check(const char *tarball, const char *copy, struct sp_err *err)
 {
     uint8_t *bytes = NULL, hash[64];
@@ -83,8 +84,9 @@ static enum sp_status check(const char *tarball, const char *copy, struct sp_err
     sp_seal_sha512(hash, bytes, length);
     sp_seal_to_hex(found, hash, sizeof hash);
     if (strcmp(found, integrity) != 0)
-        status = sp_fail(err, SP_E_AUTH, "%s is not %s: its SHA-512 begins %.16s, the pinned one %.16s; fetch it anew",
-                         tarball, SP_PACKAGE_NAME, found, integrity);
+        status =
+            sp_fail(err, SP_E_AUTH, "%s is not %s: its SHA-512 begins %.16s, the pinned one %.16s; fetch it anew",
+                    tarball, SP_PACKAGE_NAME, found, integrity);
     else
         status = sp_file_write(copy, bytes, length, 0600, err);
     free(bytes);
@@ -93,8 +95,8 @@ static enum sp_status check(const char *tarball, const char *copy, struct sp_err
 
 static enum sp_status unpack(const char *directory, struct sp_err *err)
 {
-    const char *const argv[] = {"tar", "-xzf", "checked.tgz", "--no-same-owner", "package/LICENSE",
-                                "package/model", "package/demo", NULL};
+    const char *const argv[] = {
+        "tar", "-xzf", "checked.tgz", "--no-same-owner", "package/LICENSE", "package/model", "package/demo", NULL};
     int code = 0;
     enum sp_status status = run_child(&code, directory, argv, err);
     if (status == SP_OK && code != 0)
