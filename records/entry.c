@@ -63,8 +63,9 @@ static enum sp_status verify_routing(const struct sp_entry_routing *routing, con
                        (unsigned long long)partition, routing->partition);
     if (strcmp(first->lane, routing->lane) != 0 || first->outcome != routing->outcome ||
         first->reason != routing->reason || first->issued_ms != routing->issued_ms)
-        return sp_fail(err, SP_E_AUTH, "the clear fields (lane %s, outcome %s) are not what was signed (lane %s, "
-                                       "outcome %s)",
+        return sp_fail(err, SP_E_AUTH,
+                       "the clear fields (lane %s, outcome %s) are not what was signed (lane %s, "
+                       "outcome %s)",
                        routing->lane, sp_outcome_word(routing->outcome), first->lane,
                        sp_outcome_word(first->outcome));
     return SP_OK;
@@ -81,8 +82,8 @@ static enum sp_status verify_body(struct sp_entry *entry, const uint8_t *bytes, 
     status = sp_answer_body_decode(body, bytes, length, err);
     if (status == SP_OK && body->decision_count == 0)
         status = sp_fail(err, SP_E_FORMAT, "a final without a decision");
-    /* The certificate must have been good when the decision was made; that time is in the decision, whose signature is
-     * only checked with the certified key below, so that a false time gains nothing. */
+    /* The certificate must have been good when the decision was made; that time is in the decision, whose signature
+     * is only checked with the certified key below, so that a false time gains nothing. */
     if (status == SP_OK)
         status = sp_decision_decode(&first, body->decisions[0].bytes, body->decisions[0].length, err);
     if (status == SP_OK)

@@ -86,7 +86,8 @@ enum sp_status sp_evidence_encode(uint8_t *ret_bytes, size_t *ret_length, const 
     return status;
 }
 
-static enum sp_status read_int(const sp_wire_value *map, const char *key, uint64_t max, int *ret, struct sp_err *err)
+static enum sp_status read_int(const sp_wire_value *map, const char *key, uint64_t max, int *ret,
+                               struct sp_err *err)
 {
     uint64_t value = 0;
     enum sp_status status = sp_wire_get_uint(map, key, max, &value, err);

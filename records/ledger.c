@@ -62,7 +62,7 @@ void sp_ledger_free(struct sp_ledger **ledger)
 {
     if (!ledger || !*ledger)
         return;
-    sp_seal_wipe(&(*ledger)->config.evidence, sizeof (*ledger)->config.evidence);
+    sp_seal_wipe(&(*ledger)->config.evidence, sizeof(*ledger)->config.evidence);
     free(*ledger);
     *ledger = NULL;
 }
@@ -84,7 +84,8 @@ static size_t place(char ret_ad[AD_MAX], const char *key, const char *field)
     return (size_t)snprintf(ret_ad, AD_MAX, "%s|%s", key, field);
 }
 
-/* A sealed field into fresh memory, which the caller frees. Evidence and finals hold no template, yet who crossed. */
+/* A sealed field into fresh memory, which the caller frees. Evidence and finals hold no template, yet who crossed.
+ */
 static enum sp_status open_field(uint8_t **ret_plain, size_t *ret_length, const struct sp_ledger *ledger,
                                  const char *key, const char *field, const uint8_t *sealed, size_t length,
                                  struct sp_err *err)
@@ -122,8 +123,8 @@ static enum sp_status take_state(struct sp_encounter_state *ret, const struct sp
     }
     sealed = final ? sp_reply_bytes(final, &length) : NULL;
     if (status == SP_OK && sealed) {
-        status = open_field(&state.final_body, &state.final_body_length, ledger, key, FIELD_FINAL, sealed, length,
-                            err);
+        status =
+            open_field(&state.final_body, &state.final_body_length, ledger, key, FIELD_FINAL, sealed, length, err);
         state.final = status == SP_OK;
         state.final_reason = reason;
     }
@@ -143,9 +144,9 @@ enum sp_status sp_ledger_read(struct sp_ledger *ledger, const uint8_t (*encounte
     memset(ret_states, 0, (size_t)count * sizeof *ret_states);
     for (; sent < count && status == SP_OK; sent++) {
         sp_ledger_encounter_key(key, ledger, encounters[sent]);
-        struct sp_argument arguments[] = {SP_ARG_TEXT("HMGET"),       SP_ARG_TEXT(key), SP_ARG_TEXT("v"),
-                                          SP_ARG_TEXT(FIELD_EVIDENCE), SP_ARG_TEXT(FIELD_FINAL),
-                                          SP_ARG_TEXT("reason")};
+        struct sp_argument arguments[] = {SP_ARG_TEXT("HMGET"),     SP_ARG_TEXT(key),
+                                          SP_ARG_TEXT("v"),         SP_ARG_TEXT(FIELD_EVIDENCE),
+                                          SP_ARG_TEXT(FIELD_FINAL), SP_ARG_TEXT("reason")};
         status = sp_store_append(ledger->store, arguments, 6, err);
     }
     if (status != SP_OK)
@@ -155,7 +156,8 @@ enum sp_status sp_ledger_read(struct sp_ledger *ledger, const uint8_t (*encounte
         sp_reply *reply = NULL;
         enum sp_status step = sp_store_collect(ledger->store, &reply, &later);
         if (step == SP_OK && sp_reply_count(reply) != 4)
-            step = sp_fail(&later, SP_E_FORMAT, "ledger: HMGET gave %zu values instead of 4", sp_reply_count(reply));
+            step =
+                sp_fail(&later, SP_E_FORMAT, "ledger: HMGET gave %zu values instead of 4", sp_reply_count(reply));
         if (step == SP_OK) {
             sp_ledger_encounter_key(key, ledger, encounters[i]);
             step = take_state(&ret_states[i], ledger, key, (uint64_t)sp_reply_integer(sp_reply_at(reply, 0)),
@@ -250,11 +252,16 @@ static enum sp_status append_decide(const struct sp_ledger *ledger, const struct
     snprintf(outcome, sizeof outcome, "%d", d->outcome);
     snprintf(issued, sizeof issued, "%" PRId64, d->issued_ms);
     struct sp_argument keys[] = {SP_ARG_TEXT(p->key), SP_ARG_TEXT(open), SP_ARG_TEXT(stream)};
-    struct sp_argument arguments[] = {
-        SP_ARG(p->final, p->final_length), SP_ARG_TEXT(reason),  SP_ARG(p->evidence, p->evidence_length),
-        SP_ARG_TEXT(ttl),                  SP_ARG_TEXT(p->hex),  SP_ARG_TEXT(partition),
-        SP_ARG_TEXT(d->lane),              SP_ARG_TEXT(outcome), SP_ARG_TEXT(issued),
-        SP_ARG(p->entry, p->entry_length)};
+    struct sp_argument arguments[] = {SP_ARG(p->final, p->final_length),
+                                      SP_ARG_TEXT(reason),
+                                      SP_ARG(p->evidence, p->evidence_length),
+                                      SP_ARG_TEXT(ttl),
+                                      SP_ARG_TEXT(p->hex),
+                                      SP_ARG_TEXT(partition),
+                                      SP_ARG_TEXT(d->lane),
+                                      SP_ARG_TEXT(outcome),
+                                      SP_ARG_TEXT(issued),
+                                      SP_ARG(p->entry, p->entry_length)};
     return sp_store_append_eval(ledger->store, &ledger->decide, keys, 3, arguments, 10, err);
 }
 
@@ -302,8 +309,8 @@ static enum sp_status collect_wait(const struct sp_ledger *ledger, struct sp_err
     return status;
 }
 
-/* One round trip with everything that is not done yet. ret_no_script: the server lost its scripts (it was restarted);
- * what it did not run stays undone and may be sent again. */
+/* One round trip with everything that is not done yet. ret_no_script: the server lost its scripts (it was
+ * restarted); what it did not run stays undone and may be sent again. */
 static enum sp_status send_all(struct sp_ledger *ledger, struct prepared *all, struct sp_ledger_write *writes,
                                int count, bool *ret_no_script, struct sp_err *err)
 {

@@ -3,7 +3,8 @@
 /* Replies of observe and decide: {0, version, [length of the stream]} written; {1, version} the evidence moved;
  * {2, version, final, reason, evidence} a final stands. docs/redis.md 3.2 says what they promise. */
 
-/* KEYS encounter, open; ARGV expected version, sealed evidence, time to live ms, abandoned after (wall ms), encounter */
+/* KEYS encounter, open; ARGV expected version, sealed evidence, time to live ms, abandoned after (wall ms),
+ * encounter */
 const char sp_ledger_script_observe[] =
     "local e = redis.call('HMGET', KEYS[1], 'v', 'final', 'reason', 'evidence')\n"
     "local version = tonumber(e[1] or '0')\n"
@@ -16,8 +17,8 @@ const char sp_ledger_script_observe[] =
 
 /* KEYS encounter, open, stream; ARGV sealed final, reason, sealed evidence or '', time to live ms, encounter,
  * partition, lane, outcome, issued ms, sealed entry.
- * The entry is appended before the final is set: Redis does not roll a script back, and an append that fails (out of
- * memory) must leave no final without its entry. */
+ * The entry is appended before the final is set: Redis does not roll a script back, and an append that fails (out
+ * of memory) must leave no final without its entry. */
 const char sp_ledger_script_decide[] =
     "local e = redis.call('HMGET', KEYS[1], 'v', 'final', 'reason', 'evidence')\n"
     "local version = tonumber(e[1] or '0')\n"
@@ -34,8 +35,7 @@ const char sp_ledger_script_decide[] =
     "return {0, version + 1, redis.call('XLEN', KEYS[3])}\n";
 
 /* KEYS sweep; ARGV holder, lease ms. 1: held by this holder now. */
-const char sp_ledger_script_lease[] =
-    "local holder = redis.call('GET', KEYS[1])\n"
-    "if holder and holder ~= ARGV[1] then return 0 end\n"
-    "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
-    "return 1\n";
+const char sp_ledger_script_lease[] = "local holder = redis.call('GET', KEYS[1])\n"
+                                      "if holder and holder ~= ARGV[1] then return 0 end\n"
+                                      "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
+                                      "return 1\n";

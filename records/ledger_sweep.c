@@ -69,8 +69,9 @@ enum sp_status sp_ledger_overdue(struct sp_ledger *ledger, int partition, int64_
     sp_ledger_partition_key(key, partition, "open");
     snprintf(now, sizeof now, "%" PRId64, now_wall_ms);
     snprintf(limit, sizeof limit, "%d", max);
-    struct sp_argument arguments[] = {SP_ARG_TEXT("ZRANGEBYSCORE"), SP_ARG_TEXT(key), SP_ARG_TEXT("-inf"),
-                                      SP_ARG_TEXT(now), SP_ARG_TEXT("LIMIT"), SP_ARG_TEXT("0"), SP_ARG_TEXT(limit)};
+    struct sp_argument arguments[] = {
+        SP_ARG_TEXT("ZRANGEBYSCORE"), SP_ARG_TEXT(key), SP_ARG_TEXT("-inf"), SP_ARG_TEXT(now),
+        SP_ARG_TEXT("LIMIT"),         SP_ARG_TEXT("0"), SP_ARG_TEXT(limit)};
     enum sp_status status = sp_store_command(ledger->store, arguments, 7, &reply, err);
     for (size_t i = 0; status == SP_OK && i < sp_reply_count(reply) && count < max; i++) {
         char hex[2 * SP_ENCOUNTER_BYTES + 1] = "";

@@ -49,8 +49,8 @@ static enum sp_status check_lane(const struct sp_lane *lane, struct sp_err *err)
         lane->mode > SP_MODE_PRIVATE)
         return sp_fail(err, SP_E_INVALID, "lane %s: unknown kind or mode", lane->name);
     if (!(lane->fpir > 0 && lane->fpir < 1))
-        return sp_fail(err, SP_E_INVALID, "lane %s: fpir %g must be between 0 and 1, for instance 0.003", lane->name,
-                       lane->fpir);
+        return sp_fail(err, SP_E_INVALID, "lane %s: fpir %g must be between 0 and 1, for instance 0.003",
+                       lane->name, lane->fpir);
     if (!(lane->margin >= 0 && lane->margin <= 1))
         return sp_fail(err, SP_E_INVALID, "lane %s: margin %g must be 0 to 1, for instance 0.02", lane->name,
                        lane->margin);
@@ -202,7 +202,8 @@ enum sp_status sp_assignment_open(struct sp_assignment *ret, const char *lane, c
 static enum sp_status conflict(const char *key, uint64_t found, uint64_t expected, struct sp_err *err)
 {
     return sp_fail(err, SP_E_CONFLICT,
-                   "%s: it has version %" PRIu64 " now, version %" PRIu64 " was expected: somebody else changed it; "
+                   "%s: it has version %" PRIu64 " now, version %" PRIu64
+                   " was expected: somebody else changed it; "
                    "look at `sallyport lane list` and try again",
                    key, found, expected);
 }
@@ -232,7 +233,8 @@ static enum sp_status swap(struct sp_store *durable, const char *key, const sp_r
     return status;
 }
 
-static enum sp_status read_before(sp_reply **ret_before, struct sp_store *durable, const char *key, struct sp_err *err)
+static enum sp_status read_before(sp_reply **ret_before, struct sp_store *durable, const char *key,
+                                  struct sp_err *err)
 {
     struct sp_argument arguments[] = {SP_ARG_TEXT("GET"), SP_ARG_TEXT(key)};
     return sp_store_command(durable, arguments, 2, ret_before, err);

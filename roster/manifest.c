@@ -33,7 +33,8 @@ enum sp_status sp_manifest_current_parse(const uint8_t *bytes, size_t length, ui
         version = version * 10 + (uint64_t)(bytes[at] - '0');
     if (at > 0 && at < length && bytes[at] == ' ' && version > 0)
         for (int state = 0; state <= SP_MANIFEST_PURGED; state++)
-            if (length - at - 1 == strlen(states[state]) && memcmp(bytes + at + 1, states[state], length - at - 1) == 0) {
+            if (length - at - 1 == strlen(states[state]) &&
+                memcmp(bytes + at + 1, states[state], length - at - 1) == 0) {
                 *ret_version = version;
                 *ret_state = (enum sp_manifest_state)state;
                 return SP_OK;
@@ -41,8 +42,9 @@ enum sp_status sp_manifest_current_parse(const uint8_t *bytes, size_t length, ui
     return sp_fail(err, SP_E_FORMAT, "a manifest's current version is not of the form \"7 COMPLETE\"");
 }
 
-enum sp_status sp_manifest_open_keys(struct sp_manifest_keys *ret_keys, struct sp_store *durable, const char *manifest,
-                                     const struct sp_manifest_reader *reader, struct sp_err *err)
+enum sp_status sp_manifest_open_keys(struct sp_manifest_keys *ret_keys, struct sp_store *durable,
+                                     const char *manifest, const struct sp_manifest_reader *reader,
+                                     struct sp_err *err)
 {
     char hash[KEY_MAX];
     struct sp_manifest_keys keys = {0};
@@ -57,8 +59,9 @@ enum sp_status sp_manifest_open_keys(struct sp_manifest_keys *ret_keys, struct s
     if (status == SP_OK)
         *ret_keys = keys;
     else if (status == SP_E_NOTFOUND)
-        sp_fail(err, status, "manifest %s: %s; was it ever published? `sallyport manifest list` names those that were",
-                manifest, inner.text);
+        sp_fail(err, status,
+                "manifest %s: %s; was it ever published? `sallyport manifest list` names those that were", manifest,
+                inner.text);
     else
         sp_fail(err, status, "manifest %s: %s", manifest, inner.text);
     sp_seal_wipe(&keys, sizeof keys);
@@ -130,8 +133,8 @@ enum sp_status sp_manifest_load_portrait(uint8_t **ret_bytes, size_t *ret_length
     sp_manifest_key(key, manifest, "portraits");
     size_t ad_length = sp_manifest_field_place(ad, key, portrait, SP_PORTRAIT_BYTES);
     struct sp_argument arguments[] = {SP_ARG_TEXT("HGET"), SP_ARG_TEXT(key), SP_ARG(portrait, SP_PORTRAIT_BYTES)};
-    enum sp_status status = fetch(ret_bytes, ret_length, durable, arguments, 3, PORTRAIT_MAX, ad, ad_length,
-                                  &keys->portraits, &inner);
+    enum sp_status status =
+        fetch(ret_bytes, ret_length, durable, arguments, 3, PORTRAIT_MAX, ad, ad_length, &keys->portraits, &inner);
     if (status == SP_OK)
         return SP_OK;
     sp_seal_to_hex(hex, portrait, SP_PORTRAIT_BYTES);

@@ -123,8 +123,9 @@ static enum sp_status append_chunk(struct sp_store *galleries, const char *key,
 }
 
 /* One reply of CHUNK values into its place. What does not open counts as missing: it will be enrolled again. */
-static void take_chunk(const sp_reply *reply, const char *key, const uint8_t (*ids)[SP_TEMPLATE_ID_BYTES], int count,
-                       int dim, float *ret_vectors, uint8_t *ret_present, const struct sp_data_key *data_key)
+static void take_chunk(const sp_reply *reply, const char *key, const uint8_t (*ids)[SP_TEMPLATE_ID_BYTES],
+                       int count, int dim, float *ret_vectors, uint8_t *ret_present,
+                       const struct sp_data_key *data_key)
 {
     uint8_t ad[AD_MAX], plain[4 * DIM_MAX + SP_SEAL_OVERHEAD];
     size_t wanted = 4 * (size_t)dim, length = 0;

@@ -25,8 +25,8 @@ void sp_wrap_close(struct sp_wrap *ret_wrap, const char *hash, const char *purpo
     sp_seal_wipe(plain, sizeof plain);
 }
 
-enum sp_status sp_wrap_store(bool *ret_made, struct sp_store *durable, const char *hash, const struct sp_wrap *wraps,
-                             int count, struct sp_err *err)
+enum sp_status sp_wrap_store(bool *ret_made, struct sp_store *durable, const char *hash,
+                             const struct sp_wrap *wraps, int count, struct sp_err *err)
 {
     struct sp_script script = {.text = sp_manifest_script_create};
     struct sp_argument keys[] = {SP_ARG_TEXT(hash)};
@@ -57,8 +57,8 @@ static enum sp_status open_sealed(struct sp_data_key *ret_key, const char *hash,
     enum sp_status status =
         sp_seal_open_to(plain, &plain_length, sealed, length, box->public_key, box->secret, &inner);
     if (status != SP_OK)
-        return sp_fail(err, status, "%s %s: %s (is key \"%s\" the one that was in use when it was made?)", hash, field,
-                       inner.text, box->name);
+        return sp_fail(err, status, "%s %s: %s (is key \"%s\" the one that was in use when it was made?)", hash,
+                       field, inner.text, box->name);
     hash_place(place, hash, field);
     if (sp_seal_equal(place, plain + SP_KEY_BYTES, PLACE_BYTES))
         sp_seal_set_key(ret_key, plain);

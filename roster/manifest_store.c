@@ -1,0 +1,346 @@
+#include "roster/manifest_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/wire.h"
+#include "roster/manifest_script.h"
+#include "roster/wrap.h"
+
+#define KEY_MAX          192
+#define FIELD_MAX        (2 * SP_ROW_BYTES)
+#define AD_MAX           (KEY_MAX + 1 + FIELD_MAX)
+#define MANIFESTS        "sp:manifests"
+#define PROGRESS_SECONDS "86400"
+#define PROGRESS_BYTES   4
+#define LIST_MAX         100000
+#define ROW_SEALED_MAX   (64u << 10)
+
+bool sp_manifest_id_ok(const char *text)
+{
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-");
+    return length > 0 && length < SP_MANIFEST_ID_MAX && text[length] == 0;
+}
+
+enum sp_status sp_manifest_make_keys(struct sp_manifest_keys *ret_keys, struct sp_store *durable,
+                                     const char *manifest, const uint8_t workers_public[32],
+                                     const struct sp_key_file *ops, struct sp_err *err)
+{
+    char hash[KEY_MAX];
+    struct sp_wrap wraps[5];
+    struct sp_data_key rows, portraits, templates;
+    bool made = false;
+    sp_manifest_key(hash, manifest, "keys");
+    sp_seal_new_key(&rows);
+    sp_seal_new_key(&portraits);
+    sp_seal_new_key(&templates);
+    sp_wrap_close(&wraps[0], hash, "rows", "workers", &rows, workers_public);
+    sp_wrap_close(&wraps[1], hash, "rows", "ops", &rows, ops->public_key);
+    sp_wrap_close(&wraps[2], hash, "portraits", "workers", &portraits, workers_public);
+    sp_wrap_close(&wraps[3], hash, "portraits", "ops", &portraits, ops->public_key);
+    sp_wrap_close(&wraps[4], hash, "templates", "workers", &templates, workers_public);
+    sp_seal_wipe(&rows, sizeof rows);
+    sp_seal_wipe(&portraits, sizeof portraits);
+    sp_seal_wipe(&templates, sizeof templates);
+    enum sp_status status = sp_wrap_store(&made, durable, hash, wraps, 5, err);
+    struct sp_manifest_reader reader = {"ops", ops};
+    return status == SP_OK ? sp_manifest_open_keys(ret_keys, durable, manifest, &reader, err) : status;
+}
+
+/* Each kind of id has a key of its own, derived from the manifest's, so that no id can serve as another. */
+static void keyed_id(uint8_t ret_id[16], const char *purpose, const void *bytes, size_t length,
+                     const struct sp_data_key *key)
+{
+    uint8_t derived[32];
+    sp_seal_hash(derived, sizeof derived, purpose, strlen(purpose), key->bytes, SP_KEY_BYTES);
+    sp_seal_hash(ret_id, 16, bytes, length, derived, sizeof derived);
+    sp_seal_wipe(derived, sizeof derived);
+}
+
+void sp_manifest_row_id(uint8_t ret_id[SP_ROW_BYTES], const struct sp_row *row, const struct sp_manifest_keys *keys)
+{
+    char identity[SP_ROW_IDENTITY_MAX];
+    size_t length = sp_row_identity(identity, row);
+    keyed_id(ret_id, "sallyport row id 1", identity, length, &keys->rows);
+    sp_seal_wipe(identity, sizeof identity);
+}
+
+void sp_manifest_content_id(uint8_t ret_id[SP_ROW_BYTES], const void *row, size_t length,
+                            const struct sp_manifest_keys *keys)
+{
+    keyed_id(ret_id, "sallyport row content 1", row, length, &keys->rows);
+}
+
+void sp_manifest_pseudonym(uint8_t ret_id[SP_PSEUDONYM_BYTES], const uint8_t row[SP_ROW_BYTES],
+                           const struct sp_manifest_keys *keys)
+{
+    keyed_id(ret_id, "sallyport pseudonym 1", row, SP_ROW_BYTES, &keys->rows);
+}
+
+void sp_manifest_portrait_id(uint8_t ret_id[SP_PORTRAIT_BYTES], const void *image, size_t length,
+                             const struct sp_manifest_keys *keys)
+{
+    keyed_id(ret_id, "sallyport portrait id 1", image, length, &keys->portraits);
+}
+
+enum sp_status sp_manifest_current(struct sp_store *durable, const char *manifest, uint64_t *ret_version,
+                                   enum sp_manifest_state *ret_state, struct sp_err *err)
+{
+    char key[KEY_MAX];
+    sp_reply *reply = NULL;
+    size_t length = 0;
+    sp_manifest_key(key, manifest, "current");
+    struct sp_argument arguments[] = {SP_ARG_TEXT("GET"), SP_ARG_TEXT(key)};
+    enum sp_status status = sp_store_command(durable, arguments, 2, &reply, err);
+    if (status != SP_OK)
+        return status;
+    const uint8_t *bytes = sp_reply_bytes(reply, &length);
+    if (bytes) {
+        status = sp_manifest_current_parse(bytes, length, ret_version, ret_state, err);
+    } else {
+        *ret_version = 0;
+        *ret_state = SP_MANIFEST_PARTIAL;
+    }
+    sp_reply_free(&reply);
+    return status;
+}
+
+/* Seal `bytes` for a hash field and append the HSET. */
+static enum sp_status append_field(struct sp_store *durable, const char *key, const void *field,
+                                   size_t field_length, const void *bytes, size_t length,
+                                   const struct sp_data_key *data_key, struct sp_err *err)
+{
+    uint8_t ad[AD_MAX];
+    uint8_t *sealed = malloc(length + SP_SEAL_OVERHEAD);
+    if (!sealed)
+        return sp_fail(err, SP_E_NOMEM, "%s: no memory for %zu bytes", key, length);
+    sp_seal_close(sealed, bytes, length, ad, sp_manifest_field_place(ad, key, field, field_length), data_key);
+    struct sp_argument arguments[] = {SP_ARG_TEXT("HSET"), SP_ARG_TEXT(key), SP_ARG(field, field_length),
+                                      SP_ARG(sealed, length + SP_SEAL_OVERHEAD)};
+    enum sp_status status = sp_store_append(durable, arguments, 4, err);
+    free(sealed);
+    return status;
+}
+
+static void row_field(uint8_t ret_field[FIELD_MAX], const uint8_t row[SP_ROW_BYTES],
+                      const uint8_t content[SP_ROW_BYTES])
+{
+    memcpy(ret_field, row, SP_ROW_BYTES);
+    memcpy(ret_field + SP_ROW_BYTES, content, SP_ROW_BYTES);
+}
+
+enum sp_status sp_manifest_append_row(struct sp_store *durable, const char *manifest,
+                                      const uint8_t row[SP_ROW_BYTES], const uint8_t content[SP_ROW_BYTES],
+                                      const void *bytes, size_t length, const struct sp_manifest_keys *keys,
+                                      struct sp_err *err)
+{
+    char key[KEY_MAX];
+    uint8_t field[FIELD_MAX];
+    sp_manifest_key(key, manifest, "rows");
+    row_field(field, row, content);
+    return append_field(durable, key, field, sizeof field, bytes, length, &keys->rows, err);
+}
+
+enum sp_status sp_manifest_append_portrait(struct sp_store *durable, const char *manifest,
+                                           const uint8_t portrait[SP_PORTRAIT_BYTES], const void *bytes,
+                                           size_t length, const struct sp_manifest_keys *keys, struct sp_err *err)
+{
+    char key[KEY_MAX];
+    sp_manifest_key(key, manifest, "portraits");
+    return append_field(durable, key, portrait, SP_PORTRAIT_BYTES, bytes, length, &keys->portraits, err);
+}
+
+enum sp_status sp_manifest_load_row(struct sp_row *ret_row, struct sp_store *durable, const char *manifest,
+                                    const struct sp_index_row *index_row, const struct sp_manifest_keys *keys,
+                                    struct sp_err *err)
+{
+    char key[KEY_MAX];
+    uint8_t field[FIELD_MAX], ad[AD_MAX];
+    sp_reply *reply = NULL;
+    size_t length = 0, plain_length = 0;
+    uint8_t *plain = NULL;
+    sp_manifest_key(key, manifest, "rows");
+    row_field(field, index_row->row, index_row->content);
+    struct sp_argument arguments[] = {SP_ARG_TEXT("HGET"), SP_ARG_TEXT(key), SP_ARG(field, sizeof field)};
+    enum sp_status status = sp_store_command(durable, arguments, 3, &reply, err);
+    if (status != SP_OK)
+        return status;
+    const uint8_t *sealed = sp_reply_bytes(reply, &length);
+    if (!sealed)
+        status = sp_fail(err, SP_E_NOTFOUND, "manifest %s: a row of its index is not there", manifest);
+    else if (length > ROW_SEALED_MAX || !(plain = malloc(length + 1)))
+        status = sp_fail(err, SP_E_LIMIT, "manifest %s: a row of %zu bytes", manifest, length);
+    else
+        status = sp_seal_open(plain, &plain_length, sealed, length, ad,
+                              sp_manifest_field_place(ad, key, field, sizeof field), &keys->rows, err);
+    if (status == SP_OK)
+        status = sp_row_decode(ret_row, plain, plain_length, err);
+    if (plain)
+        sp_seal_wipe(plain, length);
+    free(plain);
+    sp_reply_free(&reply);
+    return status;
+}
+
+/* ---- progress ---- */
+
+static void progress_key(char ret_key[KEY_MAX], const char *manifest, const uint8_t pack[16])
+{
+    char hex[33], kind[48];
+    sp_seal_to_hex(hex, pack, 16);
+    snprintf(kind, sizeof kind, "progress:%s", hex);
+    sp_manifest_key(ret_key, manifest, kind);
+}
+
+enum sp_status sp_manifest_progress_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
+                                        const uint8_t template_id[16], const struct sp_progress *progress,
+                                        const struct sp_manifest_keys *keys, struct sp_err *err)
+{
+    char key[KEY_MAX];
+    struct sp_err later = {0};
+    uint8_t plain[PROGRESS_BYTES] = {(uint8_t)(progress->reason >> 8), (uint8_t)progress->reason,
+                                     (uint8_t)(progress->quality < 0 ? 0 : progress->quality), 1};
+    progress_key(key, manifest, pack);
+    struct sp_argument expire[] = {SP_ARG_TEXT("EXPIRE"), SP_ARG_TEXT(key), SP_ARG_TEXT(PROGRESS_SECONDS)};
+    enum sp_status status = append_field(durable, key, template_id, 16, plain, sizeof plain, &keys->rows, err);
+    if (status != SP_OK)
+        return status;
+    enum sp_status expiring = sp_store_append(durable, expire, 3, &later);
+    status = sp_store_collect(durable, NULL, err);
+    if (expiring == SP_OK)
+        expiring = sp_store_collect(durable, NULL, &later);
+    return status == SP_OK && expiring != SP_OK ? sp_fail(err, expiring, "%s", later.text) : status;
+}
+
+enum sp_status sp_manifest_progress_get(struct sp_progress *ret_progress, uint8_t *ret_found,
+                                        struct sp_store *durable, const char *manifest, const uint8_t pack[16],
+                                        const uint8_t (*ids)[16], int count, const struct sp_manifest_keys *keys,
+                                        struct sp_err *err)
+{
+    char key[KEY_MAX];
+    sp_reply *reply = NULL;
+    if (count == 0)
+        return SP_OK;
+    progress_key(key, manifest, pack);
+    struct sp_argument *arguments = malloc(((size_t)count + 2) * sizeof *arguments);
+    if (!arguments)
+        return sp_fail(err, SP_E_NOMEM, "manifest %s: no memory for %d ids", manifest, count);
+    arguments[0] = SP_ARG_TEXT("HMGET");
+    arguments[1] = SP_ARG_TEXT(key);
+    for (int i = 0; i < count; i++)
+        arguments[2 + i] = SP_ARG(ids[i], 16);
+    enum sp_status status = sp_store_command(durable, arguments, count + 2, &reply, err);
+    free(arguments);
+    for (int i = 0; status == SP_OK && i < count; i++) {
+        uint8_t ad[AD_MAX], plain[PROGRESS_BYTES + SP_SEAL_OVERHEAD];
+        size_t length = 0, plain_length = 0;
+        const uint8_t *sealed = sp_reply_bytes(sp_reply_at(reply, (size_t)i), &length);
+        /* What does not open is as good as not there: the portrait is enrolled again. */
+        ret_found[i] = sealed && length == PROGRESS_BYTES + SP_SEAL_OVERHEAD &&
+                       sp_seal_open(plain, &plain_length, sealed, length, ad,
+                                    sp_manifest_field_place(ad, key, ids[i], 16), &keys->rows, NULL) == SP_OK;
+        if (ret_found[i])
+            ret_progress[i] = (struct sp_progress){plain[0] << 8 | plain[1], plain[2]};
+    }
+    sp_reply_free(&reply);
+    return status;
+}
+
+/* ---- the flip ---- */
+
+static enum sp_status conflict(const struct sp_manifest_index *index, const sp_reply *reply, uint64_t expected,
+                               struct sp_err *err)
+{
+    size_t length = 0;
+    const uint8_t *now = sp_reply_bytes(sp_reply_at(reply, 1), &length);
+    return sp_fail(err, SP_E_CONFLICT,
+                   "manifest %s is at \"%.*s\" now, this publish began from version %" PRIu64 ": another desk was "
+                   "faster; look at `sallyport manifest show %s` and publish again",
+                   index->id, now ? (int)length : 0, now ? (const char *)now : "", expected, index->id);
+}
+
+static enum sp_status flip_sealed(struct sp_store *durable, const struct sp_manifest_index *index,
+                                  uint64_t expected, const char *expected_text, const uint8_t *plain, size_t length,
+                                  const struct sp_manifest_keys *keys, struct sp_err *err)
+{
+    char current[KEY_MAX], key[KEY_MAX], progress[KEY_MAX], kind[40], next[48];
+    struct sp_script script = {.text = sp_manifest_script_flip};
+    sp_reply *reply = NULL;
+    uint8_t *sealed = malloc(length + SP_SEAL_OVERHEAD);
+    if (!sealed)
+        return sp_fail(err, SP_E_NOMEM, "manifest %s: no memory for its index", index->id);
+    snprintf(kind, sizeof kind, "index:%" PRIu64, index->version);
+    snprintf(next, sizeof next, "%" PRIu64 " %s", index->version, sp_manifest_state_word(index->state));
+    sp_manifest_key(current, index->id, "current");
+    sp_manifest_key(key, index->id, kind);
+    progress_key(progress, index->id, index->pack);
+    sp_seal_close(sealed, plain, length, key, strlen(key), &keys->rows);
+    struct sp_argument scripts_keys[] = {SP_ARG_TEXT(current), SP_ARG_TEXT(key), SP_ARG_TEXT(progress)};
+    struct sp_argument arguments[] = {SP_ARG_TEXT(expected_text), SP_ARG_TEXT(next),
+                                      SP_ARG(sealed, length + SP_SEAL_OVERHEAD)};
+    enum sp_status status = sp_store_eval(durable, &script, scripts_keys, 3, arguments, 3, &reply, err);
+    if (status == SP_OK && sp_reply_integer(sp_reply_at(reply, 0)) != 1)
+        status = conflict(index, reply, expected, err);
+    sp_reply_free(&reply);
+    free(sealed);
+    return status;
+}
+
+enum sp_status sp_manifest_flip(struct sp_store *durable, const struct sp_manifest_index *index,
+                                uint64_t expected_version, enum sp_manifest_state expected_state,
+                                const struct sp_manifest_keys *keys, struct sp_err *err)
+{
+    char expected[48] = "";
+    uint8_t *plain = NULL;
+    size_t length = 0;
+    if (index->version != expected_version + 1)
+        return sp_fail(err, SP_E_INTERNAL, "manifest %s: version %" PRIu64 " does not follow %" PRIu64, index->id,
+                       index->version, expected_version);
+    if (expected_version > 0)
+        snprintf(expected, sizeof expected, "%" PRIu64 " %s", expected_version,
+                 sp_manifest_state_word(expected_state));
+    struct sp_argument remember[] = {SP_ARG_TEXT("SADD"), SP_ARG_TEXT(MANIFESTS), SP_ARG_TEXT(index->id)};
+    enum sp_status status = sp_store_command(durable, remember, 3, NULL, err);
+    if (status == SP_OK)
+        status = sp_index_encode(&plain, &length, index, err);
+    if (status == SP_OK)
+        status = flip_sealed(durable, index, expected_version, expected, plain, length, keys, err);
+    free(plain);
+    return status;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+enum sp_status sp_manifest_list(char (**ret_ids)[SP_MANIFEST_ID_MAX], int *ret_count, struct sp_store *durable,
+                                struct sp_err *err)
+{
+    sp_reply *reply = NULL;
+    struct sp_argument arguments[] = {SP_ARG_TEXT("SMEMBERS"), SP_ARG_TEXT(MANIFESTS)};
+    enum sp_status status = sp_store_command(durable, arguments, 2, &reply, err);
+    if (status != SP_OK)
+        return status;
+    size_t count = sp_reply_count(reply), kept = 0;
+    char(*ids)[SP_MANIFEST_ID_MAX] = count <= LIST_MAX ? calloc(count + 1, sizeof *ids) : NULL;
+    if (!ids)
+        status = sp_fail(err, SP_E_LIMIT, "%s: no room for %zu manifests", MANIFESTS, count);
+    for (size_t i = 0; status == SP_OK && i < count; i++) {
+        size_t length = 0;
+        const uint8_t *bytes = sp_reply_bytes(sp_reply_at(reply, i), &length);
+        if (!bytes || length >= SP_MANIFEST_ID_MAX)
+            continue;
+        memcpy(ids[kept], bytes, length);
+        ids[kept][length] = 0;
+        kept += sp_manifest_id_ok(ids[kept]);
+    }
+    sp_reply_free(&reply);
+    if (status != SP_OK)
+        return status;
+    qsort(ids, kept, sizeof *ids, compare_ids);
+    *ret_ids = ids;
+    *ret_count = (int)kept;
+    return SP_OK;
+}

@@ -1,0 +1,64 @@
+/* The desk's side of manifests in the durable Redis: keys, ids, sealed rows and portraits, progress, and the flip.
+ * Used by publish.c and the ops commands. All functions with a store block up to its time-out. */
+#ifndef SALLYPORT_ROSTER_MANIFEST_STORE_H
+#define SALLYPORT_ROSTER_MANIFEST_STORE_H
+
+#include "roster/index.h"
+#include "roster/row.h"
+
+/* Make the manifest's data keys, wrapped to both roles, unless they exist; then open them as ops. */
+enum sp_status sp_manifest_make_keys(struct sp_manifest_keys *ret_keys, struct sp_store *durable,
+                                     const char *manifest, const uint8_t workers_public[32],
+                                     const struct sp_key_file *ops, struct sp_err *err);
+
+/* Keyed ids (docs/redis.md 2.2). */
+void sp_manifest_row_id(uint8_t ret_id[SP_ROW_BYTES], const struct sp_row *row, const struct sp_manifest_keys *keys);
+void sp_manifest_content_id(uint8_t ret_id[SP_ROW_BYTES], const void *row, size_t length,
+                            const struct sp_manifest_keys *keys);
+void sp_manifest_pseudonym(uint8_t ret_id[SP_PSEUDONYM_BYTES], const uint8_t row[SP_ROW_BYTES],
+                           const struct sp_manifest_keys *keys);
+void sp_manifest_portrait_id(uint8_t ret_id[SP_PORTRAIT_BYTES], const void *image, size_t length,
+                             const struct sp_manifest_keys *keys);
+
+/* What stands now; *ret_version 0: never published. */
+enum sp_status sp_manifest_current(struct sp_store *durable, const char *manifest, uint64_t *ret_version,
+                                   enum sp_manifest_state *ret_state, struct sp_err *err);
+
+/* Pipelined pieces: append one sealed row or portrait; the caller collects one reply for each. */
+enum sp_status sp_manifest_append_row(struct sp_store *durable, const char *manifest,
+                                      const uint8_t row[SP_ROW_BYTES], const uint8_t content[SP_ROW_BYTES],
+                                      const void *bytes, size_t length, const struct sp_manifest_keys *keys,
+                                      struct sp_err *err);
+enum sp_status sp_manifest_append_portrait(struct sp_store *durable, const char *manifest,
+                                           const uint8_t portrait[SP_PORTRAIT_BYTES], const void *bytes,
+                                           size_t length, const struct sp_manifest_keys *keys, struct sp_err *err);
+/* Load one row as ops. Clear it. */
+enum sp_status sp_manifest_load_row(struct sp_row *ret_row, struct sp_store *durable, const char *manifest,
+                                    const struct sp_index_row *index_row, const struct sp_manifest_keys *keys,
+                                    struct sp_err *err);
+
+/* What a publish that has not flipped yet has enrolled already. */
+struct sp_progress {
+    int reason, quality;
+};
+enum sp_status sp_manifest_progress_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
+                                        const uint8_t template_id[16], const struct sp_progress *progress,
+                                        const struct sp_manifest_keys *keys, struct sp_err *err);
+/* ret_found[i]: whether there is one for ids[i]. One round trip. */
+enum sp_status sp_manifest_progress_get(struct sp_progress *ret_progress, uint8_t *ret_found,
+                                        struct sp_store *durable, const char *manifest, const uint8_t pack[16],
+                                        const uint8_t (*ids)[16], int count, const struct sp_manifest_keys *keys,
+                                        struct sp_err *err);
+
+/* The fenced compare-and-set: index->version must be expected_version + 1. SP_E_CONFLICT says what stands. */
+enum sp_status sp_manifest_flip(struct sp_store *durable, const struct sp_manifest_index *index,
+                                uint64_t expected_version, enum sp_manifest_state expected_state,
+                                const struct sp_manifest_keys *keys, struct sp_err *err);
+
+/* All ids ever published, sorted; *ret_ids is one allocation, the caller frees it. */
+enum sp_status sp_manifest_list(char (**ret_ids)[SP_MANIFEST_ID_MAX], int *ret_count, struct sp_store *durable,
+                                struct sp_err *err);
+/* [a-z0-9.-], as sp_roster_parse makes them. */
+bool sp_manifest_id_ok(const char *text);
+
+#endif

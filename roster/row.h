@@ -1,0 +1,80 @@
+/* The travellers of one manifest as a desk gives them: a CSV file (docs/manifest.md has the columns), checked row by
+ * row. Nothing here talks to Redis. */
+#ifndef SALLYPORT_ROSTER_ROW_H
+#define SALLYPORT_ROSTER_ROW_H
+
+#include "roster/lane.h"
+
+/* X(CONSTANT, "column", greatest length in bytes) in the order of the suggested header. */
+#define SP_COLUMN_LIST(X)                                                                                          \
+    X(CARRIER, "carrier", 28)                                                                                      \
+    X(JOURNEY, "journey", 28)                                                                                      \
+    X(MODE, "mode", 12)                                                                                            \
+    X(DEP_PORT, "dep_port", 12)                                                                                    \
+    X(ARR_PORT, "arr_port", 12)                                                                                    \
+    X(SCHED_DEP, "sched_dep", 40)                                                                                  \
+    X(SCHED_ARR, "sched_arr", 40)                                                                                  \
+    X(DIRECTION, "direction", 8)                                                                                   \
+    X(TRAVELLER_REF, "traveller_ref", 64)                                                                          \
+    X(ROLE, "role", 32)                                                                                            \
+    X(SURNAME, "surname", 200)                                                                                     \
+    X(GIVEN, "given", 200)                                                                                         \
+    X(DOB, "dob", 10)                                                                                              \
+    X(SEX, "sex", 8)                                                                                               \
+    X(NATIONALITY, "nationality", 3)                                                                               \
+    X(DOC_TYPE, "doc_type", 8)                                                                                     \
+    X(DOC_NUMBER, "doc_number", 40)                                                                                \
+    X(DOC_ISSUER, "doc_issuer", 3)                                                                                 \
+    X(DOC_EXPIRY, "doc_expiry", 10)                                                                                \
+    X(PNR, "pnr", 40)                                                                                              \
+    X(SEAT_OR_CABIN, "seat_or_cabin", 20)                                                                          \
+    X(EMBARK, "embark", 12)                                                                                        \
+    X(DEBARK, "debark", 12)                                                                                        \
+    X(TRANSIT, "transit", 12)                                                                                      \
+    X(PHOTO_URI, "photo_uri", 512)
+
+enum sp_column {
+#define X(constant, name, max) SP_COLUMN_##constant,
+    SP_COLUMN_LIST(X)
+#undef X
+    SP_COLUMN_COUNT
+};
+const char *sp_column_name(enum sp_column column);
+
+struct sp_row {
+    int line;                            /* of the file, 1-based */
+    const char *values[SP_COLUMN_COUNT]; /* trimmed; "" where absent */
+    char *text;                          /* owned: what values point into */
+};
+
+#define SP_ROSTER_MAX_WARNINGS 100
+
+struct sp_roster {
+    char source[256];                     /* file name, for messages */
+    char manifest[SP_MANIFEST_ID_MAX];    /* <mode>-<carrier>-<journey>-<yyyymmdd>-<dep_port> */
+    int row_count;
+    struct sp_row *rows;                  /* owned; one per traveller */
+    int warning_count;                    /* all of them; the first SP_ROSTER_MAX_WARNINGS have a text */
+    char warnings[SP_ROSTER_MAX_WARNINGS][200];
+};
+
+/* Parse and check. Errors name file and line, never the traveller: no header column of the required ones (all missing
+ * are named), rows of several journeys, two different rows of one identity, a value that is not of its form. */
+enum sp_status sp_roster_parse(struct sp_roster **ret_roster, const char *name, const void *bytes, size_t length,
+                               struct sp_err *err);
+enum sp_status sp_roster_read(struct sp_roster **ret_roster, const char *path, struct sp_err *err);
+void sp_roster_free(struct sp_roster **roster); /* wipes */
+
+/* What makes a row the same traveller in the next version: traveller_ref, else document, else names, dob, nationality.
+ * ret_text holds SP_ROW_IDENTITY_MAX bytes. */
+#define SP_ROW_IDENTITY_MAX 640
+size_t sp_row_identity(char *ret_text, const struct sp_row *row);
+/* How a report names a row without names: the traveller_ref, else "document ...123", else "line 12". ret_text: 96 bytes. */
+void sp_row_label(char *ret_text, const struct sp_row *row);
+
+/* A row as bytes (msgpack map column -> value), plain. Caller frees with free() after sp_seal_wipe. */
+enum sp_status sp_row_encode(uint8_t **ret_bytes, size_t *ret_length, const struct sp_row *row, struct sp_err *err);
+enum sp_status sp_row_decode(struct sp_row *ret_row, const void *bytes, size_t length, struct sp_err *err);
+void sp_row_clear(struct sp_row *row); /* wipes and frees its text */
+
+#endif
