@@ -104,11 +104,8 @@ static void test_refuses(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    size_t size = 300 * 1024;
-    char *text = malloc(size + 1);
-    assert_non_null(text);
-    memset(text, '#', size);
-    text[size] = '\0';
+    static char text[300 * 1024 + 1];
+    memset(text, '#', sizeof text - 1);
     refuse(text, SP_E_LIMIT, "307200 bytes");
     /* 4097 values */
     char *at = stpcpy(text, "a: [");
@@ -124,7 +121,6 @@ static void test_limits(void **state)
     memset(text + 3, 'v', 5000);
     text[5003] = '\0';
     refuse(text, SP_E_LIMIT, "longer than 4096");
-    free(text);
 }
 
 static void test_numbers(void **state)
