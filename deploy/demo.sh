@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The whole of Sallyport on one machine, on real faces: installs what it needs, builds, publishes a sample flight and a
+# sample vessel, and matches the people of the model package's six sample photos at two lanes.
+#   deploy/demo.sh [--keep] [--workers N]
+# --keep leaves everything running and says what to type next. Exit 0: nobody was matched to another person's row, every
+# frame was answered, and enough of the enrolled people were recognised (plain frames >= 90 %, altered ones >= 75 %).
+set -euo pipefail
+source "$(dirname "$0")/setup.sh"
+
+keep= workers=2
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --keep) keep=yes; shift ;;
+    --workers) workers=${2:?--workers needs a number}; shift 2 ;;
+    -h|--help) sed -n '2,7p' "$0" | cut -c3-; exit 0 ;;
+    *) sed -n '2,7p' "$0" | cut -c3- >&2; exit 2 ;;
+  esac
+done
+
+setup_machine
+setup_build release
+bin=$top/build/release/bin
+pack=$(setup_pack "$bin")
+photos=$top/build/pack/package/demo
+dir=$(mktemp -d /tmp/sallyport-demo.XXXXXX); chmod 755 "$dir"
+stack() { "$top/deploy/stack.sh" "$@" --dir "$dir/port"; }
+leave() {
+  [[ -n $keep ]] && return
+  stack down >/dev/null 2>&1 || :
+  rm -rf "$dir"
+}
+trap leave EXIT
+
+say "finding the faces of the six sample photos"
+"$bin/sallyport-demo-frames" --pack "$pack" --photos "$photos" --output "$dir" >&2
+say "starting two Redis roles, a broker and $workers workers"
+stack up --bin "$bin" --pack "$pack" --workers "$workers" >"$dir/stack.txt" || fail "the stack did not start"
+cat "$dir/stack.txt" >&2
+
+export SALLYPORT_CONFIG=$dir/port/etc/ops.yaml
+sallyport() { "$bin/sallyport" "$@"; }
+flight=air-zx-417-20261204-jfk vessel=sea-excr-v0881-20261203-usmia
+for name in flight vessel; do
+  say "publishing the sample $name"
+  sallyport manifest publish "$dir/$name.csv" --portraits "$dir/portraits" >&2
+done
+# These people are one narrow group (the closest two differ by 0.551, strangers elsewhere by 0.87), so the lanes ask for a
+# stricter rate of false positives than a mixed port needs.
+sallyport lane set A1 --kind single --mode air --terminal T1 --fpir 0.0005 --reveal-scores >&2
+sallyport lane set G1 --kind single --mode sea --terminal T1 --fpir 0.0005 --reveal-scores >&2
+sallyport lane assign A1 "$flight" --direction exit >&2
+sallyport lane assign G1 "$vessel" --direction exit >&2
+
+# pseudonym <tab> traveller_ref: what the table needs to say who was meant
+for manifest in "$flight" "$vessel"; do
+  sallyport manifest show "$manifest" --json
+done | tr '{' '\n' | sed -n 's/.*"pseudonym": *"\([0-9a-f]*\)".*"traveller_ref": *"\([^"]*\)".*/\1\t\2/p; s/.*"traveller_ref": *"\([^"]*\)".*"pseudonym": *"\([0-9a-f]*\)".*/\2\t\1/p' >"$dir/people.tsv"
+[[ -s $dir/people.tsv ]] || fail "the published manifests name nobody"
+
+crossing() { # LANE: every frame of the lane, each an encounter of its own
+  "$bin/sallyport-capture" --config "$dir/port/etc/capture.yaml" --lane "$1" --budget 10000 --json "$dir/frames/$1"
+}
+say "travellers cross at lanes A1 (flight) and G1 (vessel)"
+{ date +%s.%N >"$dir/clock"
+  crossing A1 & crossing G1 & wait
+  date +%s.%N >>"$dir/clock"; } 2>"$dir/capture.log" |
+  awk -W interactive -v truth="$dir/truth.csv" -v people="$dir/people.tsv" -v clock="$dir/clock" -v min_matched=20 \
+    -f "$top/deploy/demo/table.awk" && code=0 || code=1
+[[ $code == 0 ]] || { tail -5 "$dir/capture.log" >&2; say "the demo did not show what it must"; }
+if [[ -n $keep ]]; then
+  cat >&2 <<EOF
+The stack is still up. Try:
+  export SALLYPORT_CONFIG=$dir/port/etc/ops.yaml
+  $bin/sallyport manifest show $flight
+  $bin/sallyport-capture --config $dir/port/etc/capture.yaml --lane A1 $(ls "$dir"/frames/A1/*-turned.jpg | head -1)
+  $bin/sallyport --config $dir/port/etc/recorder.yaml records tail
+  $top/deploy/stack.sh down --dir $dir/port && rm -rf $dir
+EOF
+fi
+exit $code
