@@ -60,11 +60,13 @@ done | tr '{' '\n' | sed -n 's/.*"pseudonym": *"\([0-9a-f]*\)".*"traveller_ref":
 crossing() { # LANE: every frame of the lane, each an encounter of its own
   "$bin/sallyport-capture" --config "$dir/port/etc/capture.yaml" --lane "$1" --budget 10000 --json "$dir/frames/$1"
 }
+interactive=() # mawk, Debian's awk, reads by blocks unless told otherwise
+! awk -W version 2>&1 </dev/null | grep -q mawk || interactive=(-W interactive)
 say "travellers cross at lanes A1 (flight) and G1 (vessel)"
 { date +%s.%N >"$dir/clock"
   crossing A1 & crossing G1 & wait
   date +%s.%N >>"$dir/clock"; } 2>"$dir/capture.log" |
-  awk -W interactive -v truth="$dir/truth.csv" -v people="$dir/people.tsv" -v clock="$dir/clock" -v min_matched=20 \
+  awk "${interactive[@]}" -v truth="$dir/truth.csv" -v people="$dir/people.tsv" -v clock="$dir/clock" -v min_matched=20 \
     -f "$top/deploy/demo/table.awk" && code=0 || code=1
 [[ $code == 0 ]] || { tail -5 "$dir/capture.log" >&2; say "the demo did not show what it must"; }
 if [[ -n $keep ]]; then
