@@ -45,19 +45,19 @@ void take_result(struct broker *broker, int at)
         return;
     }
     int answer = event->header->answer, reason = event->header->reason;
-    bool sealed = answer == SP_ANSWER_DECIDED || answer == SP_ANSWER_UNDECIDED;
+    bool sealed = answer == SP_ANSWER_DECIDED || answer == SP_ANSWER_UNDECIDED, good = true;
     if (sealed && job->kind != SP_MSG_WANT &&
         (!event->has_payload || event->payload_bytes > broker->limits.max_payload)) {
         answer = SP_ANSWER_ERROR; /* the worker is at fault */
         reason = SP_REASON_INTERNAL;
-        sealed = false;
+        sealed = good = false;
     }
     if (sealed && job->resealed) { /* its client cannot open this one any more: fetch the stored answer anew */
         job->redelivered = true;
         dispatch_add(broker, number);
         return;
     }
-    inflight_answer(broker, number, answer, reason, sealed);
+    inflight_answer(broker, number, answer, reason, good);
 }
 
 void renew_lease(struct broker *broker, int at)

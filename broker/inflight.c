@@ -56,6 +56,7 @@ int inflight_begin(struct broker *broker, const struct sp_header *header, size_t
                         .client = NOBODY,
                         .client_lane = NOBODY,
                         .worker = NOBODY,
+                        .begun_ns = broker->now,
                         .deadline_ns = broker->now + budget,
                         .order = ++broker->order,
                         .heap_at = NOBODY};
@@ -93,23 +94,25 @@ void inflight_orphan(struct broker *broker, int client)
             inflight_attach(broker, i, NOBODY, NOBODY);
 }
 
-static void say_answer(struct broker *broker, struct job *job, int answer, int reason, bool forward)
+static void say_answer(struct broker *broker, struct job *job, int answer, int reason, bool from_result)
 {
     struct broker_output *output = clients_say(broker, job->client, SP_MSG_ANSWER);
     output->answer = answer;
     output->reason = reason;
-    output->forward = forward;
+    output->from_result = from_result;
+    output->forward = from_result && (answer == SP_ANSWER_DECIDED || answer == SP_ANSWER_UNDECIDED);
+    output->age_ns = broker->now - job->begun_ns;
     output->seq = job->seq;
     memcpy(output->encounter, job->encounter, sizeof output->encounter);
     memcpy(output->lane, job->lane, sizeof output->lane);
     broker->counts.answers[answer][reason]++;
 }
 
-void inflight_answer(struct broker *broker, int at, int answer, int reason, bool forward)
+void inflight_answer(struct broker *broker, int at, int answer, int reason, bool from_result)
 {
     struct job *job = &broker->jobs[at];
     if (job->client != NOBODY)
-        say_answer(broker, job, answer, reason, forward);
+        say_answer(broker, job, answer, reason, from_result);
     else if (job->kind != SP_MSG_WANT)
         broker->counts.orphaned++;
     inflight_attach(broker, at, NOBODY, NOBODY);

@@ -18,9 +18,9 @@ void inflight_attach(struct broker *broker, int job, int client, int client_lane
 void inflight_orphan(struct broker *broker, int client);
 
 /* Say the answer to whoever waits for it, once, and give the place in the window back. The job must be unqueued,
- * and is free afterwards, or given up where a worker still holds it. `forward`: with the payload of the event's
- * RESULT. */
-void inflight_answer(struct broker *broker, int job, int answer, int reason, bool forward);
+ * and is free afterwards, or given up where a worker still holds it. `from_result`: it is what the event's
+ * RESULT says. */
+void inflight_answer(struct broker *broker, int job, int answer, int reason, bool from_result);
 /* The worker of a given-up job is done with it, gone, or was waited for long enough. */
 void inflight_free(struct broker *broker, int job);
 

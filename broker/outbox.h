@@ -24,8 +24,10 @@ struct broker_output {
     enum broker_output_type type;
     enum sp_message_type message;
     struct broker_route route;
-    int slot;     /* KEEP, DROP; JOB: whose header and payload go along */
-    bool forward; /* ANSWER: the payload and text of this event (a RESULT) go along */
+    int slot;         /* KEEP, DROP; JOB: whose header and payload go along */
+    bool from_result; /* ANSWER: this event is the RESULT it comes from, and its text goes along */
+    bool forward;     /* ANSWER: the payload of this event's RESULT goes along */
+    uint64_t age_ns;  /* ANSWER: since the job came; 0: it never was a job */
     int answer;
     int reason;
     uint8_t encounter[SP_ENCOUNTER_BYTES];

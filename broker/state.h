@@ -49,7 +49,7 @@ struct job {
     char lane[SP_NAME_MAX];
     int client, client_lane; /* who hears the answer: index or NOBODY; FRAME: index into client->lanes */
     int worker;              /* SENT, GIVEN_UP */
-    uint64_t deadline_ns;
+    uint64_t begun_ns, deadline_ns;
     uint64_t given_up_ns;
     uint64_t order;   /* of arrival */
     uint32_t attempt; /* deliveries so far */
