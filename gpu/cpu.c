@@ -1,47 +1,17 @@
-/* The cpu backend: nets on the reference kernels. */
-#include <stdio.h>
+/* The cpu backend: nets by oneDNN where it is built in, matches by vector code. */
 #include "gpu/backend.h"
-#include "gpu/match.h"
-#include "gpu/ref_net.h"
-
-static enum sp_status open_cpu(void **ret_state, const struct sp_engine_config *config, char *ret_text,
-                               size_t text_size, struct sp_err *err)
-{
-    (void)config;
-    (void)err;
-    *ret_state = NULL;
-    snprintf(ret_text, text_size, "cpu (plain C reference)");
-    return SP_OK;
-}
-
-static void close_cpu(void *state)
-{
-    (void)state;
-}
-
-static enum sp_status gallery_ref(void **ret_store, void *state, const struct sp_rows *rows, struct sp_err *err)
-{
-    (void)state;
-    (void)rows;
-    (void)err;
-    *ret_store = NULL;
-    return SP_OK;
-}
-
-static void gallery_free(void *store)
-{
-    (void)store;
-}
+#include "gpu/cpu_match.h"
+#include "gpu/cpu_net.h"
 
 const struct sp_backend_ops sp_backend_cpu = {
     .name = "cpu",
-    .open = open_cpu,
-    .close = close_cpu,
-    .net_new = sp_ref_net_new,
-    .net_run = sp_ref_net_run,
-    .net_describe = sp_ref_net_describe,
-    .net_free = sp_ref_net_free,
-    .gallery_new = gallery_ref,
-    .gallery_free = gallery_free,
-    .match = sp_match_ref,
+    .open = sp_cpu_open,
+    .close = sp_cpu_close,
+    .net_new = sp_cpu_net_new,
+    .net_run = sp_cpu_net_run,
+    .net_describe = sp_cpu_net_describe,
+    .net_free = sp_cpu_net_free,
+    .gallery_new = sp_cpu_gallery_new,
+    .gallery_free = sp_cpu_gallery_free,
+    .match = sp_cpu_match,
 };

@@ -177,6 +177,12 @@ static bool takes_act(const struct sp_layer *layer)
     }
 }
 
+/* Activations a backend can be expected to apply behind another operation. */
+static bool fusable(enum sp_act_kind kind)
+{
+    return kind != SP_ACT_EXP && kind != SP_ACT_LOG && kind != SP_ACT_FLOOR && kind != SP_ACT_CEIL;
+}
+
 static bool fuse_layer(struct fuse *fuse, struct sp_layer *layer)
 {
     struct sp_layer *before = layer->input_count ? sole_producer(fuse, layer->inputs[0]) : NULL;
@@ -186,7 +192,7 @@ static bool fuse_layer(struct fuse *fuse, struct sp_layer *layer)
             return true;
         return fold_scale(fuse, before, layer);
     case SP_OP_UNARY:
-        if (before && takes_act(before)) {
+        if (before && takes_act(before) && fusable(layer->act.kind)) {
             before->act = layer->act;
             take_over(fuse, before, layer);
         }
