@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#define NO_SECOND (-1.0) /* evidence: a margin is never negative */
-
 static double area(const struct sp_box *box)
 {
     double width = box->x1 - box->x0, height = box->y1 - box->y0;
@@ -198,7 +196,7 @@ static void keep_candidate(struct sp_evidence *evidence, const struct sp_verdict
     evidence->has_candidate = true;
     memcpy(evidence->candidate, verdict->candidate, SP_PSEUDONYM_BYTES);
     evidence->score = verdict->score;
-    evidence->margin = isnan(verdict->margin) ? NO_SECOND : verdict->margin;
+    evidence->margin = verdict->margin;
 }
 
 void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *header,
@@ -252,7 +250,7 @@ void sp_decide_close(struct sp_verdict *ret_verdict, const struct sp_evidence *e
         ret_verdict->has_candidate = true;
         memcpy(ret_verdict->candidate, evidence->candidate, SP_PSEUDONYM_BYTES);
         ret_verdict->score = evidence->score;
-        ret_verdict->margin = evidence->margin < 0 ? NAN : evidence->margin;
+        ret_verdict->margin = evidence->margin;
     }
     bool ended = close_reason == SP_REASON_DONE || close_reason == SP_REASON_TIMEOUT;
     if (!ended || evidence->frames == 0)

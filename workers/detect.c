@@ -7,6 +7,8 @@
 
 /* Of a picture that lights up everywhere only the best candidates compete: suppression is quadratic. */
 #define NMS_MAX_CANDIDATES 1000
+/* Two people cheek to cheek stay below this share of the smaller box. */
+#define NESTED_SHARE 0.55f
 /* Nothing smaller than this can be a face, px of the image. */
 #define MIN_FACE_PX 8
 
@@ -25,14 +27,20 @@ struct sp_detector {
     struct sp_candidates candidates; /* scratch of one row */
 };
 
-static float overlap(const struct sp_box *a, const struct sp_box *b)
+static float area_of(const struct sp_box *box)
+{
+    return (box->x1 - box->x0) * (box->y1 - box->y0);
+}
+
+/* Whether two boxes are the same face: by intersection over union, or because the smaller one lies mostly inside
+ * the other (the tiny detector likes to see a large face and its upper half). */
+static bool same_face(const struct sp_box *a, const struct sp_box *b, float iou_threshold)
 {
     float width = fminf(a->x1, b->x1) - fmaxf(a->x0, b->x0), height = fminf(a->y1, b->y1) - fmaxf(a->y0, b->y0);
     if (!(width > 0 && height > 0))
-        return 0;
-    float common = width * height;
-    float both = (a->x1 - a->x0) * (a->y1 - a->y0) + (b->x1 - b->x0) * (b->y1 - b->y0) - common;
-    return common / (both + 1e-9f);
+        return false;
+    float common = width * height, both = area_of(a) + area_of(b) - common;
+    return common > iou_threshold * both || common > NESTED_SHARE * fminf(area_of(a), area_of(b));
 }
 
 /* Ties are broken by place, so that the order never depends on the sort. */
@@ -55,7 +63,7 @@ static int by_score(const void *left, const void *right)
 
 static float area(const struct sp_candidate *candidate)
 {
-    return (candidate->box.x1 - candidate->box.x0) * (candidate->box.y1 - candidate->box.y0);
+    return area_of(&candidate->box);
 }
 
 static int by_area(const void *left, const void *right)
@@ -75,10 +83,10 @@ void sp_detect_nms(struct sp_candidates *candidates, float iou_threshold)
     qsort(items, (size_t)candidates->count, sizeof *items, by_score);
     int count = candidates->count < NMS_MAX_CANDIDATES ? candidates->count : NMS_MAX_CANDIDATES;
     for (int i = 0; i < count; i++) {
-        bool free_of_better = true;
-        for (int k = 0; k < kept && free_of_better; k++)
-            free_of_better = overlap(&items[k].box, &items[i].box) <= iou_threshold;
-        if (free_of_better)
+        bool seen = false;
+        for (int k = 0; k < kept && !seen; k++)
+            seen = same_face(&items[k].box, &items[i].box, iou_threshold);
+        if (!seen)
             items[kept++] = items[i];
     }
     candidates->count = kept;
@@ -105,9 +113,15 @@ void sp_detect_place(struct sp_candidates *candidates, const struct sp_fit *fit,
         if (item.box.x1 - item.box.x0 >= MIN_FACE_PX && item.box.y1 - item.box.y0 >= MIN_FACE_PX)
             candidates->items[kept++] = item;
     }
-    if (kept > 0)
-        qsort(candidates->items, (size_t)kept, sizeof *candidates->items, by_area);
-    candidates->count = kept < SP_MAX_FACES ? kept : SP_MAX_FACES;
+    candidates->count = kept;
+}
+
+void sp_detect_keep_largest(struct sp_candidates *candidates)
+{
+    if (candidates->count > 0)
+        qsort(candidates->items, (size_t)candidates->count, sizeof *candidates->items, by_area);
+    if (candidates->count > SP_MAX_FACES)
+        candidates->count = SP_MAX_FACES;
 }
 
 /* The output called name must hold `floats` a row. */
@@ -307,8 +321,9 @@ static enum sp_status run_batch(struct sp_detector *detector, struct sp_resample
     for (int i = 0; i < count; i++) {
         struct sp_candidates *candidates = &detector->candidates;
         decode(detector, outputs, i);
-        sp_detect_nms(candidates, detector->spec.iou_threshold);
         sp_detect_place(candidates, &detector->fits[i], images[i]->width, images[i]->height);
+        sp_detect_nms(candidates, detector->spec.iou_threshold);
+        sp_detect_keep_largest(candidates);
         ret_detections[i].count = candidates->count;
         for (int k = 0; k < candidates->count; k++)
             ret_detections[i].items[k] = candidates->items[k];

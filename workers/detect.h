@@ -45,12 +45,16 @@ struct sp_yunet_level {
 };
 void sp_detect_yunet_decode(const struct sp_yunet_level *level, float threshold, struct sp_candidates *candidates);
 
-/* Greedy non-maximum suppression: sorts by score, keeps what overlaps no better one by more than iou_threshold. */
+/* From net px to image px (the inverse of fit), boxes clipped to the image, slivers dropped. */
+void sp_detect_place(struct sp_candidates *candidates, const struct sp_fit *fit, int image_width, int image_height);
+
+/* Greedy non-maximum suppression: sorts by score, keeps what overlaps no better one by more than iou_threshold and
+ * neither contains nor lies within one (by more than 55 % of the smaller). After placing: only what is visible
+ * counts. */
 void sp_detect_nms(struct sp_candidates *candidates, float iou_threshold);
 
-/* From net px to image px (the inverse of fit), boxes clipped to the image, slivers dropped, the SP_MAX_FACES
- * largest kept, largest first. */
-void sp_detect_place(struct sp_candidates *candidates, const struct sp_fit *fit, int image_width, int image_height);
+/* The SP_MAX_FACES largest, largest first. */
+void sp_detect_keep_largest(struct sp_candidates *candidates);
 
 /* The faces of one image, px of the image, largest first. */
 struct sp_detections {

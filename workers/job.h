@@ -50,10 +50,12 @@ struct sp_job {
     bool store_away;               /* the ledger did not answer while this job waited for it */
 
     /* the answer */
+    uint64_t mark_ns; /* when the stage that has the job began with it */
     uint32_t timings_us[SP_TIMING_COUNT];
     int answer;
     int reason;
     char text[SP_TEXT_MAX];
+    char cause[240]; /* of error internal: for this worker's log, never for the wire */
     uint8_t *sealed; /* owned; NULL: an answer without a payload */
     size_t sealed_length;
 };

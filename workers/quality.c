@@ -4,12 +4,19 @@
 #include "common/reason.h"
 #include "workers/align.h"
 
-/* Midpoint and width of the sharpness sigmoid over log10. */
+/* Midpoint and width of the sharpness sigmoid over log10. On 583 photographs of 103 px and more the raw value has
+ * its median at -0.5 and its minimum at -1.6; blurred on the chip by a Gaussian of 1, 1.5 and 2 px the medians are
+ * -1.45, -1.8 and -2.0. Where the default limit refuses (-2.15) the default detectors hardly find a face any more.
+ */
 #define SHARPNESS_X0 (-1.6)
-#define SHARPNESS_W  0.2
+#define SHARPNESS_W  0.25
 
 /* Fewer face px than this inside the image say nothing about light or sharpness. */
 #define MIN_FACE_PIXELS 100
+
+/* over_exposure falls steeply: it is 9 where a tenth of the face is burnt out, and such faces match well. The limit
+ * is meant for faces with nothing left to compare: about two thirds burnt out at the default. */
+#define OVER_EXPOSURE_SLACK 7
 
 #define DARK_LUMINANCE   25
 #define BRIGHT_LUMINANCE 247
@@ -174,7 +181,7 @@ int sp_quality_reason(const struct sp_quality *quality, const struct sp_vision_l
         return SP_REASON_TOO_FAR;
     if (quality->under_exposure < limits->min_exposure)
         return SP_REASON_TOO_DARK;
-    if (quality->over_exposure < limits->min_exposure)
+    if (quality->over_exposure * OVER_EXPOSURE_SLACK < limits->min_exposure)
         return SP_REASON_TOO_BRIGHT;
     if (quality->pose_yaw < limits->min_pose || quality->pose_pitch < limits->min_pose ||
         quality->pose_roll < limits->min_pose)

@@ -63,7 +63,7 @@ struct slice {
 struct sp_vision_limits sp_vision_limits_default(void)
 {
     return (struct sp_vision_limits){
-        .min_enrol_eye_px = 40,
+        .min_enrol_eye_px = 24,
         .min_probe_eye_px = 20,
         .min_sharpness = 10,
         .min_exposure = 10,

@@ -64,7 +64,7 @@ enum sp_vision_mode {
 };
 
 struct sp_vision_limits {
-    float min_enrol_eye_px; /* default 40: templates below are refused as too_far */
+    float min_enrol_eye_px; /* default 24: portraits below are refused as too_far */
     float min_probe_eye_px; /* default 20 */
     /* 0..100, default 10 each; below: blurred, too_dark or too_bright, turned. */
     int min_sharpness, min_exposure, min_pose;

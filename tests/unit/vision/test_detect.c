@@ -149,6 +149,20 @@ static void nms_keeps_the_best_of_each_heap(void **state)
     assert_float_equal(items[2].score, 0.5, 1e-6);
 }
 
+static void nms_drops_a_part_of_a_face(void **state)
+{
+    (void)state;
+    struct sp_candidate items[3] = {
+        {.box = {0, 0, 100, 100}, .score = 0.9f},
+        {.box = {20, -15, 60, 25}, .score = 0.8f},  /* 62 % of it inside, IoU 0.09 */
+        {.box = {60, -20, 100, 20}, .score = 0.7f}, /* 50 % */
+    };
+    struct sp_candidates list = {.count = 3, .capacity = 3, .items = items};
+    sp_detect_nms(&list, 0.4f);
+    assert_int_equal(list.count, 2);
+    assert_float_equal(items[1].score, 0.7, 1e-6);
+}
+
 /* However many candidates, and whatever they hold, the suppression ends and keeps the best. */
 static void nms_survives_a_flood(void **state)
 {
@@ -180,23 +194,22 @@ static void placing_undoes_the_letterbox(void **state)
     struct sp_candidates list = {.count = 4, .capacity = 4, .items = items};
     sp_detect_place(&list, &fit, 400, 300);
     assert_int_equal(list.count, 2);
-    assert_box(&items[0].box, 0, 0, 400, 300, 1e-3);
-    assert_box(&items[1].box, 20, 20, 80, 100, 1e-3);
-    assert_float_equal(items[1].points[0].x, 40, 1e-3);
-    assert_float_equal(items[1].points[0].y, 40, 1e-3);
+    assert_box(&items[0].box, 20, 20, 80, 100, 1e-3);
+    assert_box(&items[1].box, 0, 0, 400, 300, 1e-3);
+    assert_float_equal(items[0].points[0].x, 40, 1e-3);
+    assert_float_equal(items[0].points[0].y, 40, 1e-3);
 }
 
 static void the_largest_faces_are_kept(void **state)
 {
     (void)state;
-    struct sp_fit fit = {.width = 4096, .height = 4096, .scale = 1};
     struct sp_candidate items[40];
     struct sp_candidates list = {.count = 40, .capacity = 40, .items = items};
     for (int i = 0; i < 40; i++) {
         float side = 10 + (float)((i * 17) % 40);
         items[i] = (struct sp_candidate){.box = {0, 0, side, side}, .score = 0.6f};
     }
-    sp_detect_place(&list, &fit, 1000, 1000);
+    sp_detect_keep_largest(&list);
     assert_int_equal(list.count, SP_MAX_FACES);
     for (int i = 0; i < SP_MAX_FACES; i++)
         assert_float_equal(items[i].box.x1, 49 - i, 1e-3);
@@ -205,10 +218,15 @@ static void the_largest_faces_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ssd_anchors_follow_the_formula),  cmocka_unit_test(ssd_decodes_y_before_x),
-        cmocka_unit_test(tiny_decodes_its_grid),           cmocka_unit_test(yunet_decodes_boxes_and_points),
-        cmocka_unit_test(nms_keeps_the_best_of_each_heap), cmocka_unit_test(nms_survives_a_flood),
-        cmocka_unit_test(placing_undoes_the_letterbox),    cmocka_unit_test(the_largest_faces_are_kept),
+        cmocka_unit_test(ssd_anchors_follow_the_formula),
+        cmocka_unit_test(ssd_decodes_y_before_x),
+        cmocka_unit_test(tiny_decodes_its_grid),
+        cmocka_unit_test(yunet_decodes_boxes_and_points),
+        cmocka_unit_test(nms_keeps_the_best_of_each_heap),
+        cmocka_unit_test(nms_drops_a_part_of_a_face),
+        cmocka_unit_test(nms_survives_a_flood),
+        cmocka_unit_test(placing_undoes_the_letterbox),
+        cmocka_unit_test(the_largest_faces_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,9 +179,9 @@ static void distance_and_limits(void **state)
     uint8_t chip[SIDE * SIDE * 3];
     struct sp_vision_limits limits = sp_vision_limits_default();
     draw(chip, 1, 0);
-    struct sp_quality near = measured(chip, 0.5f), far = measured(chip, 2);
+    struct sp_quality near = measured(chip, 0.5f), far = measured(chip, 2.4f);
     assert_float_equal(near.inter_eye_px, 105.85, 0.1);
-    assert_float_equal(far.inter_eye_px, 26.46, 0.1);
+    assert_float_equal(far.inter_eye_px, 22.05, 0.1);
     assert_true(near.inter_eye_distance > far.inter_eye_distance);
     assert_int_equal(sp_quality_reason(&near, &limits, limits.min_enrol_eye_px), SP_REASON_NONE);
     assert_int_equal(sp_quality_reason(&far, &limits, limits.min_enrol_eye_px), SP_REASON_TOO_FAR);

@@ -1,0 +1,62 @@
+/* Hot galleries: the manifests that lanes match now, in memory, one version each, loaded once however many jobs wait.
+ *
+ * A loaded gallery is immutable and reference-counted: a newer version takes its place while comparisons that hold the
+ * old one finish. Missing templates make a gallery incomplete: they are wanted (workers/want.h), and it is loaded
+ * again, at most once per retry interval, until they are there. */
+#ifndef SALLYPORT_WORKERS_HOT_H
+#define SALLYPORT_WORKERS_HOT_H
+
+#include "common/pack.h"
+#include "gpu/gallery.h"
+#include "roster/template.h"
+#include "workers/want.h"
+
+/* One version of one manifest. Read-only after it was loaded. */
+struct sp_hot_gallery {
+    char manifest[SP_MANIFEST_ID_MAX];
+    uint64_t version;
+    struct sp_gallery *gallery;                  /* its entries are portraits */
+    int *people;                                 /* [entries]: whose portrait that is: index into pseudonyms */
+    uint8_t (*pseudonyms)[SP_PSEUDONYM_BYTES];   /* [row_count] */
+    int row_count;                               /* travellers on the manifest */
+    int usable;                                  /* of them with a portrait that can be compared */
+    int missing;                                 /* usable portraits whose template is not there (yet) */
+    int most_portraits;                          /* entries of the traveller who has most */
+    size_t bytes;                                /* about what it takes in memory */
+    _Atomic int references;
+};
+struct sp_hot_gallery *sp_hot_ref(struct sp_hot_gallery *gallery);
+void sp_hot_unref(struct sp_hot_gallery **gallery); /* NULL is fine; frees at the last */
+
+struct sp_hot_config {
+    struct sp_engine *engine;
+    const struct sp_pack *pack;
+    struct sp_manifest_reader reader; /* the fleet's box key; must outlive the object */
+    struct sp_wants *wants;           /* may be NULL */
+    int max_galleries;
+    size_t max_bytes;
+    int64_t retry_ms; /* a failed or incomplete load is not tried again for that long */
+};
+
+struct sp_hot;
+enum sp_status sp_hot_new(struct sp_hot **ret_hot, const struct sp_hot_config *config, struct sp_err *err);
+void sp_hot_free(struct sp_hot **hot); /* no acquire may be under way */
+
+/* A reference to the best copy of a manifest: `version` or newer where it is there or can be loaded by deadline_ns
+ * (monotonic), else whatever older copy is hot, else NULL. SP_OK with *ret_gallery->version >= version; otherwise the
+ * reason why not, with the older copy or NULL in *ret_gallery (so: written on failure too). Each thread brings its own
+ * stores. Blocks while it loads, or while another thread loads the same one. Thread-safe. */
+enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, struct sp_store *galleries,
+                              const char *manifest, uint64_t version, uint64_t deadline_ns,
+                              struct sp_hot_gallery **ret_gallery, struct sp_err *err);
+
+/* For metrics and tests. */
+int sp_hot_count(struct sp_hot *hot);
+uint64_t sp_hot_loads(struct sp_hot *hot);
+
+/* Load one version from the stores (what sp_hot_acquire does for the first who asks). */
+enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_hot_config *config,
+                           struct sp_store *durable, struct sp_store *galleries, const char *manifest,
+                           uint64_t version, struct sp_err *err);
+
+#endif

@@ -1,0 +1,169 @@
+/* Loading one version of a gallery: index and keys from the durable store, templates from `galleries`. */
+#include "workers/hot.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is gathered while a gallery is loaded. */
+struct loading {
+    const struct sp_hot_config *config;
+    const char *manifest;
+    struct sp_manifest_keys keys;
+    struct sp_manifest_index *index;
+    int count;                               /* usable portraits */
+    uint8_t (*ids)[SP_TEMPLATE_ID_BYTES];    /* [count] */
+    int *rows;                               /* [count]: row in the index */
+    const struct sp_index_portrait **portraits; /* [count]: views into the index */
+    uint8_t *present;                        /* [count] */
+    float *vectors;                          /* [count][dim] */
+};
+
+static void end(struct loading *l)
+{
+    if (l->vectors)
+        sp_seal_wipe(l->vectors, (size_t)l->count * (size_t)l->config->pack->dim * sizeof(float));
+    sp_seal_wipe(&l->keys, sizeof l->keys);
+    sp_manifest_index_free(&l->index);
+    free(l->ids);
+    free(l->rows);
+    free(l->portraits);
+    free(l->present);
+    free(l->vectors);
+}
+
+static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
+{
+    const struct sp_manifest_index *index = l->index;
+    size_t most = 1;
+    for (int i = 0; i < index->row_count; i++)
+        most += (size_t)index->rows[i].portrait_count;
+    l->ids = calloc(most, sizeof *l->ids);
+    l->rows = calloc(most, sizeof *l->rows);
+    l->portraits = calloc(most, sizeof *l->portraits);
+    l->present = calloc(most, 1);
+    l->vectors = calloc(most * (size_t)l->config->pack->dim, sizeof *l->vectors);
+    if (!l->ids || !l->rows || !l->portraits || !l->present || !l->vectors)
+        return sp_fail(err, SP_E_NOMEM, "gallery %s: out of memory for %zu portraits", l->manifest, most);
+    for (int i = 0; i < index->row_count; i++)
+        for (int k = 0; k < index->rows[i].portrait_count; k++) {
+            const struct sp_index_portrait *portrait = &index->rows[i].portraits[k];
+            if (portrait->reason != SP_REASON_NONE)
+                continue;
+            sp_template_id(l->ids[l->count], l->manifest, index->rows[i].row, l->config->pack->fingerprint,
+                           portrait->id);
+            l->rows[l->count] = i;
+            l->portraits[l->count++] = portrait;
+        }
+    return SP_OK;
+}
+
+static void want_missing(const struct loading *l)
+{
+    for (int i = 0; l->config->wants && i < l->count; i++) {
+        if (l->present[i])
+            continue;
+        struct sp_want want = {0};
+        snprintf(want.manifest, sizeof want.manifest, "%s", l->manifest);
+        memcpy(want.row, l->index->rows[l->rows[i]].row, SP_ROW_BYTES);
+        memcpy(want.portrait, l->portraits[i]->id, SP_PORTRAIT_BYTES);
+        sp_wants_add(l->config->wants, &want);
+    }
+}
+
+/* Close the gaps: entries that are there move to the front. Returns their number. */
+static int pack_present(struct loading *l, struct sp_hot_gallery *hot)
+{
+    size_t dim = (size_t)l->config->pack->dim;
+    int entries = 0, last_row = -1, last_usable = -1, run = 0;
+    for (int i = 0; i < l->count; i++) {
+        hot->usable += l->rows[i] != last_usable;
+        last_usable = l->rows[i];
+        hot->missing += !l->present[i];
+        if (!l->present[i])
+            continue;
+        if (entries != i)
+            memcpy(l->vectors + (size_t)entries * dim, l->vectors + (size_t)i * dim, dim * sizeof(float));
+        hot->people[entries++] = l->rows[i];
+        run = l->rows[i] == last_row ? run + 1 : 1;
+        last_row = l->rows[i];
+        if (run > hot->most_portraits)
+            hot->most_portraits = run;
+    }
+    return entries;
+}
+
+static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading *l, struct sp_err *err)
+{
+    const struct sp_pack *pack = l->config->pack;
+    struct sp_hot_gallery *hot = calloc(1, sizeof *hot);
+    if (!hot)
+        return sp_fail(err, SP_E_NOMEM, "gallery %s: out of memory", l->manifest);
+    atomic_init(&hot->references, 1);
+    snprintf(hot->manifest, sizeof hot->manifest, "%s", l->manifest);
+    hot->version = l->index->version;
+    hot->row_count = l->index->row_count;
+    hot->people = calloc((size_t)l->count + 1, sizeof *hot->people);
+    hot->pseudonyms = calloc((size_t)hot->row_count + 1, sizeof *hot->pseudonyms);
+    if (!hot->people || !hot->pseudonyms) {
+        sp_hot_unref(&hot);
+        return sp_fail(err, SP_E_NOMEM, "gallery %s: out of memory", l->manifest);
+    }
+    for (int i = 0; i < hot->row_count; i++)
+        memcpy(hot->pseudonyms[i], l->index->rows[i].pseudonym, SP_PSEUDONYM_BYTES);
+    int entries = pack_present(l, hot);
+    enum sp_metric metric = pack->metric == SP_PACK_L2 ? SP_METRIC_L2 : SP_METRIC_COSINE;
+    enum sp_status status =
+        sp_gallery_new(&hot->gallery, l->config->engine, metric, pack->dim, entries, l->vectors, err);
+    if (status != SP_OK) {
+        sp_hot_unref(&hot);
+        return status;
+    }
+    hot->bytes = sizeof *hot + (size_t)entries * (sizeof(float) * (size_t)pack->dim + sizeof(int)) +
+                 (size_t)hot->row_count * SP_PSEUDONYM_BYTES;
+    *ret_gallery = hot;
+    return SP_OK;
+}
+
+enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_hot_config *config,
+                           struct sp_store *durable, struct sp_store *galleries, const char *manifest,
+                           uint64_t version, struct sp_err *err)
+{
+    struct loading l = {.config = config, .manifest = manifest};
+    enum sp_status status = sp_manifest_open_keys(&l.keys, durable, manifest, &config->reader, err);
+    if (status == SP_OK)
+        status = sp_manifest_load_index(&l.index, durable, manifest, version, &l.keys, err);
+    if (status == SP_OK)
+        status = list_portraits(&l, err);
+    if (status == SP_OK && l.count > 0)
+        status = sp_template_load(galleries, manifest, config->pack->fingerprint,
+                                  (const uint8_t(*)[SP_TEMPLATE_ID_BYTES])l.ids, l.count, config->pack->dim,
+                                  l.vectors, l.present, &l.keys, err);
+    if (status == SP_OK) {
+        want_missing(&l);
+        status = build(ret_gallery, &l, err);
+    }
+    end(&l);
+    return status;
+}
+
+struct sp_hot_gallery *sp_hot_ref(struct sp_hot_gallery *gallery)
+{
+    atomic_fetch_add(&gallery->references, 1);
+    return gallery;
+}
+
+void sp_hot_unref(struct sp_hot_gallery **gallery)
+{
+    struct sp_hot_gallery *hot = gallery ? *gallery : NULL;
+    if (!hot)
+        return;
+    *gallery = NULL;
+    if (atomic_fetch_sub(&hot->references, 1) != 1)
+        return;
+    sp_gallery_unref(&hot->gallery);
+    free(hot->people);
+    free(hot->pseudonyms);
+    free(hot);
+}
