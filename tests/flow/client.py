@@ -83,7 +83,9 @@ def pack(value):
 
 
 def unpack(data, limit=1 << 17):
-    return msgpack.unpackb(data, raw=False, strict_map_key=True, max_buffer_size=limit)
+    if len(data) > limit:
+        raise ValueError(f"{len(data)} bytes, at most {limit} are read")
+    return msgpack.unpackb(data, raw=False, strict_map_key=True)
 
 
 def subkey(session_key, number):
