@@ -51,11 +51,11 @@ static enum sp_status take_config(struct sp_client *c, const struct sp_client_co
 
 static enum sp_status open_link(struct sp_client *c, struct sp_err *err)
 {
-    struct sp_link_config config = {.address = c->address,
-                                    .self = &c->self,
-                                    .server_public = c->broker_key,
-                                    .max_part = SP_ANSWER_BODY_MAX + SP_HEADER_MAX_BYTES};
-    enum sp_status status = sp_link_new(&c->link, c->context, &config, err);
+    struct sp_connection_config config = {.address = c->address,
+                                          .self = &c->self,
+                                          .server_public = c->broker_key,
+                                          .max_part = SP_ANSWER_BODY_MAX + SP_HEADER_MAX_BYTES};
+    enum sp_status status = sp_connection_new(&c->connection, c->context, &config, err);
     if (status == SP_OK) {
         c->state = STATE_CONNECTING;
         c->state_ns = sp_clock_mono_ns();
@@ -93,7 +93,7 @@ enum sp_status sp_client_say(struct sp_client *c, const struct sp_header *header
     size_t length;
     enum sp_status status = sp_message_encode(bytes, &length, header, &c->trouble);
     if (status == SP_OK)
-        status = sp_link_send(c->link, bytes, length, NULL, 0, &c->trouble);
+        status = sp_connection_send(c->connection, bytes, length, NULL, 0, &c->trouble);
     if (status == SP_OK)
         c->said_ns = sp_clock_mono_ns();
     return status;
@@ -104,9 +104,9 @@ void sp_client_free(struct sp_client **client)
     if (!client || !*client)
         return;
     struct sp_client *c = *client;
-    if (c->link && c->state == STATE_READY)
+    if (c->connection && c->state == STATE_READY)
         (void)sp_client_say(c, &(struct sp_header){.type = SP_MSG_BYE});
-    sp_link_free(&c->link, 200);
+    sp_connection_free(&c->connection, 200);
     if (c->context)
         zmq_ctx_term(c->context);
     sp_pending_free_all(&c->table);
@@ -121,7 +121,7 @@ void sp_client_free(struct sp_client **client)
 
 void sp_client_restart(struct sp_client *c, uint64_t now)
 {
-    sp_link_free(&c->link, 0);
+    sp_connection_free(&c->connection, 0);
     sp_session_end(&c->session);
     for (int i = 0; i < SP_CLIENT_PENDING_MAX; i++)
         c->table.rows[i].on_wire = false;
@@ -134,7 +134,7 @@ void sp_client_restart(struct sp_client *c, uint64_t now)
 void sp_client_end(struct sp_client *c, enum sp_status status, const char *sentence)
 {
     sp_fail(&c->fatal, status, "%s", sentence);
-    sp_link_free(&c->link, 0);
+    sp_connection_free(&c->connection, 0);
     sp_session_end(&c->session);
     c->state = STATE_DOWN;
     for (int i = 0; i < SP_CLIENT_PENDING_MAX; i++)
@@ -187,7 +187,7 @@ static void fill_header(const struct sp_client *c, const struct sp_pending *row,
     ret->budget_ms = (uint32_t)((row->deadline_ns - now) / SP_NS_PER_MS);
 }
 
-/* SP_E_LIMIT: the link takes no more at the moment. */
+/* SP_E_LIMIT: the connection takes no more at the moment. */
 static enum sp_status send_row(struct sp_client *c, struct sp_pending *row, uint64_t now)
 {
     struct sp_header header;
@@ -205,7 +205,7 @@ static enum sp_status send_row(struct sp_client *c, struct sp_pending *row, uint
             c, row, &(struct sp_client_answer){.answer = SP_ANSWER_ERROR, .reason = reason, .text = err.text});
         return SP_OK;
     }
-    enum sp_status status = sp_link_send(c->link, bytes, length, payload, payload_length, &c->trouble);
+    enum sp_status status = sp_connection_send(c->connection, bytes, length, payload, payload_length, &c->trouble);
     free(payload);
     if (status != SP_OK)
         return status;
@@ -333,8 +333,8 @@ enum sp_status sp_client_poll(struct sp_client *client, int timeout_ms, struct s
         now = sp_clock_mono_ns();
         uint64_t due = next_due(c, limit);
         int wait_ms = due > now ? (int)((due - now + SP_NS_PER_MS - 1) / SP_NS_PER_MS) : 0;
-        if (c->link)
-            status = sp_link_wait(c->link, c->state == STATE_CONNECTING || c->blocked, wait_ms, err);
+        if (c->connection)
+            status = sp_connection_wait(c->connection, c->state == STATE_CONNECTING || c->blocked, wait_ms, err);
         else
             (void)poll(NULL, 0, wait_ms);
         tick(c);

@@ -28,7 +28,7 @@ static bool retry(struct sp_client *c, struct sp_pending *row, int answer, int r
 }
 
 static enum sp_verdict open_answer(struct sp_client *c, const struct sp_pending *row,
-                                   const struct sp_header *header, const struct sp_link_message *message,
+                                   const struct sp_header *header, const struct sp_connection_message *message,
                                    struct sp_err *err)
 {
     uint8_t *plain;
@@ -62,12 +62,17 @@ static enum sp_verdict open_answer(struct sp_client *c, const struct sp_pending 
     return sp_verify_decisions(c->decisions, c->body, &facts, err);
 }
 
-static void on_answer(struct sp_client *c, const struct sp_header *header, const struct sp_link_message *message)
+static void on_answer(struct sp_client *c, const struct sp_header *header,
+                      const struct sp_connection_message *message)
 {
     uint64_t now = sp_clock_mono_ns();
     struct sp_pending *row = sp_pending_find(&c->table, header->encounter, header->seq);
     if (!row || !row->on_wire || strcmp(row->lane, header->lane) != 0) {
         c->counts.unexpected++;
+        return;
+    }
+    if (header->answer == SP_ANSWER_ERROR && header->reason == SP_REASON_STALE_SESSION) {
+        sp_client_restart(c, now); /* the row goes out again under the next session */
         return;
     }
     if (retry(c, row, header->answer, header->reason, now))
@@ -90,18 +95,28 @@ static void on_answer(struct sp_client *c, const struct sp_header *header, const
     sp_client_complete(c, row, &answer);
 }
 
+/* Reasons that a new session, a little later, may not meet again. */
+static bool passes(int reason)
+{
+    return reason == SP_REASON_NOT_GREETED || reason == SP_REASON_DRAINING || reason == SP_REASON_QUEUE_FULL;
+}
+
 static void on_refused(struct sp_client *c, const struct sp_header *header, uint64_t now)
 {
     struct sp_err err;
     struct sp_pending *row = header->seq > 0 ? sp_pending_find(&c->table, header->encounter, header->seq) : NULL;
+    bool replaced = header->reason == SP_REASON_STALE_SESSION && !row && c->state == STATE_READY;
     c->counts.refusals++;
     sp_fail(&err, SP_E_DENIED, "%s: the broker refuses: %s (%s)%s%s", c->address, sp_reason_word(header->reason),
             sp_reason_text(header->reason), header->text[0] ? ": " : "", header->text);
+    if (replaced) /* coming back would push the other one out in turn, for ever */
+        sp_fail(&err, SP_E_DENIED, "%s: another client speaks for this lane with this key now", c->address);
     c->trouble = err;
-    if (header->reason == SP_REASON_NOT_GREETED || header->reason == SP_REASON_STALE_SESSION ||
-        header->reason == SP_REASON_DRAINING)
+    if (replaced || header->reason == SP_REASON_REVOKED)
+        sp_client_end(c, SP_E_DENIED, err.text);
+    else if (passes(header->reason) || (row && header->reason == SP_REASON_STALE_SESSION))
         sp_client_restart(c, now);
-    else if (header->reason == SP_REASON_REVOKED || c->state == STATE_GREETING)
+    else if (c->state == STATE_GREETING)
         sp_client_end(c, SP_E_DENIED, err.text);
     else if (row && row->on_wire)
         sp_client_complete(
@@ -123,7 +138,7 @@ static void on_welcome(struct sp_client *c, const struct sp_header *header, uint
     sp_client_ready(c, now);
 }
 
-static void on_message(struct sp_client *c, const struct sp_link_message *message)
+static void on_message(struct sp_client *c, const struct sp_connection_message *message)
 {
     struct sp_header header;
     uint64_t now = sp_clock_mono_ns();
@@ -158,16 +173,16 @@ static void on_message(struct sp_client *c, const struct sp_link_message *messag
 
 void sp_client_receive(struct sp_client *c)
 {
-    struct sp_link_message message;
-    for (int i = 0; c->link && i < RECEIVE_MAX; i++) {
-        if (sp_link_receive(c->link, &message, NULL) != SP_OK)
+    struct sp_connection_message message;
+    for (int i = 0; c->connection && i < RECEIVE_MAX; i++) {
+        if (sp_connection_receive(c->connection, &message, NULL) != SP_OK)
             break;
         on_message(c, &message);
     }
-    if (!c->link)
+    if (!c->connection)
         return;
     struct sp_err err = {0};
-    enum sp_status status = sp_link_check(c->link, &err);
+    enum sp_status status = sp_connection_check(c->connection, &err);
     if (status == SP_OK)
         return;
     c->trouble = err;

@@ -3,13 +3,13 @@
 #ifndef SALLYPORT_CAPTURE_CLIENT_STATE_H
 #define SALLYPORT_CAPTURE_CLIENT_STATE_H
 
-#include "capture/link.h"
+#include "capture/connection.h"
 #include "capture/pending.h"
 #include "capture/session.h"
 
 enum sp_client_state {
-    STATE_DOWN,       /* no link; a new one at restart_ns */
-    STATE_CONNECTING, /* link made, HELLO not yet sent */
+    STATE_DOWN,       /* no connection; a new one at restart_ns */
+    STATE_CONNECTING, /* connection made, HELLO not yet sent */
     STATE_GREETING,   /* HELLO sent */
     STATE_READY,      /* WELCOME received */
 };
@@ -29,13 +29,13 @@ struct sp_client {
     void *user;
 
     enum sp_client_state state;
-    struct sp_link *link; /* NULL when down */
+    struct sp_connection *connection; /* NULL when down */
     struct sp_session session;
     uint64_t state_ns;    /* when this state began */
     uint64_t restart_ns;
     uint32_t restart_ms;  /* back-off between sessions */
     uint64_t heard_ns, said_ns;
-    bool blocked;         /* the link took no more; wait until it does */
+    bool blocked;         /* the connection took no more; wait until it does */
     struct sp_pending_table table;
     struct sp_answer_body *body; /* scratch of one answer: too large for a stack */
     struct sp_decision *decisions;
@@ -44,7 +44,7 @@ struct sp_client {
     struct sp_err fatal;  /* sticky */
 };
 
-/* Say something without a payload; SP_E_LIMIT when the link takes nothing now. */
+/* Say something without a payload; SP_E_LIMIT when the connection takes nothing now. */
 enum sp_status sp_client_say(struct sp_client *c, const struct sp_header *header);
 /* Leave this connection; what was on the wire goes out again under the next session. */
 void sp_client_restart(struct sp_client *c, uint64_t now);

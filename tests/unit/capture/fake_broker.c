@@ -235,10 +235,12 @@ static void on_work(struct fake_broker *f, const struct message *m, const struct
         answer_bare(f, m, in, SP_ANSWER_BUSY, SP_REASON_QUEUE_FULL);
     else if (mode == FAKE_NOT_YOUR_LANE)
         answer_bare(f, m, in, SP_ANSWER_ERROR, SP_REASON_NOT_YOUR_LANE);
-    else if (mode == FAKE_FORGET || mode == FAKE_REVOKE)
+    else if (mode == FAKE_FORGET || mode == FAKE_REVOKE || mode == FAKE_REPLACE)
         reply(f, m,
               &(struct sp_header){.type = SP_MSG_REFUSED,
-                                  .reason = mode == FAKE_FORGET ? SP_REASON_NOT_GREETED : SP_REASON_REVOKED},
+                                  .reason = mode == FAKE_FORGET   ? SP_REASON_NOT_GREETED
+                                            : mode == FAKE_REVOKE ? SP_REASON_REVOKED
+                                                                  : SP_REASON_STALE_SESSION},
               NULL, 0);
     else
         answer_sealed(f, m, in, mode, key);

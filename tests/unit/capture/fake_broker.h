@@ -18,6 +18,7 @@ enum fake_mode {
     FAKE_STRANGE,        /* an answer to nobody's frame, one for another lane, junk; then the right one */
     FAKE_FORGET,         /* the session is unknown: REFUSED not_greeted */
     FAKE_REVOKE,         /* REFUSED revoked */
+    FAKE_REPLACE,        /* REFUSED stale_session: another client has this key and lane now */
     FAKE_OLD_KEY,        /* seal the answer with the first session key ever seen */
     FORGE_SIGNATURE,
     FORGE_LANE,

@@ -400,6 +400,21 @@ static void a_revoked_key_ends_the_client_and_answers_everything(void **state)
     assert_int_equal(sp_client_close(w->client, &close, &err), SP_E_DENIED);
 }
 
+static void who_was_replaced_does_not_push_back(void **state)
+{
+    struct world *w = *state;
+    struct sp_err err = {0};
+    connect_client(w);
+    w->fake.mode = FAKE_REPLACE;
+    send_frame(w, 1, 4000);
+    assert_int_equal(hear(w, 2, 3000), SP_E_DENIED);
+    assert_int_equal(w->heard.count, 1);
+    assert_int_equal(w->heard.list[0].answer, SP_CLIENT_UNANSWERED);
+    assert_int_equal(sp_client_poll(w->client, 300, &err), SP_E_DENIED);
+    assert_non_null(strstr(err.text, "another client"));
+    assert_int_equal(w->fake.hellos, 1);
+}
+
 static void a_payload_over_the_brokers_limit_is_answered_here(void **state)
 {
     struct world *w = *state;
@@ -469,6 +484,7 @@ int main(void)
         TEST(a_fleet_of_another_authority_gets_no_face),
         TEST(a_refused_hello_names_the_reason),
         TEST(a_revoked_key_ends_the_client_and_answers_everything),
+        TEST(who_was_replaced_does_not_push_back),
         TEST(a_payload_over_the_brokers_limit_is_answered_here),
         TEST(an_idle_client_keeps_its_session),
         TEST(the_table_is_bounded),

@@ -1,4 +1,4 @@
-#include "capture/link.h"
+#include "capture/connection.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #define RECONNECT_MAX_MS 1000
 #define HANDSHAKE_MS     5000
 
-struct sp_link {
+struct sp_connection {
     void *socket;
     void *monitor;
     zmq_msg_t parts[2]; /* of the last received message; always initialised */
@@ -38,42 +38,42 @@ static bool set_options(void *socket, size_t max_part)
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) == 0;
 }
 
-enum sp_status sp_link_new(struct sp_link **ret_link, void *zmq_context, const struct sp_link_config *config,
-                           struct sp_err *err)
+enum sp_status sp_connection_new(struct sp_connection **ret_connection, void *zmq_context,
+                                 const struct sp_connection_config *config, struct sp_err *err)
 {
     enum sp_status status;
-    struct sp_link *link = calloc(1, sizeof *link);
-    if (!link)
+    struct sp_connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
         return sp_fail(err, SP_E_NOMEM, "%s: no memory for a connection", config->address);
-    zmq_msg_init(&link->parts[0]);
-    zmq_msg_init(&link->parts[1]);
-    link->socket = zmq_socket(zmq_context, ZMQ_DEALER);
-    if (!link->socket || !set_options(link->socket, config->max_part)) {
+    zmq_msg_init(&connection->parts[0]);
+    zmq_msg_init(&connection->parts[1]);
+    connection->socket = zmq_socket(zmq_context, ZMQ_DEALER);
+    if (!connection->socket || !set_options(connection->socket, config->max_part)) {
         status = fail_zmq(err, SP_E_IO, "cannot make a socket", config->address);
         goto fail;
     }
-    status = sp_curve_client(link->socket, config->self, config->server_public, err);
+    status = sp_curve_client(connection->socket, config->self, config->server_public, err);
     if (status == SP_OK)
-        status = sp_curve_watch(zmq_context, link->socket, &link->monitor, err);
+        status = sp_curve_watch(zmq_context, connection->socket, &connection->monitor, err);
     if (status != SP_OK)
         goto fail;
-    if (zmq_connect(link->socket, config->address) != 0) {
+    if (zmq_connect(connection->socket, config->address) != 0) {
         status = fail_zmq(err, SP_E_INVALID, "not an address to connect to (tcp://HOST:PORT or ipc://PATH)",
                           config->address);
         goto fail;
     }
-    *ret_link = link;
+    *ret_connection = connection;
     return SP_OK;
 fail:
-    sp_link_free(&link, 0);
+    sp_connection_free(&connection, 0);
     return status;
 }
 
-void sp_link_free(struct sp_link **link, int linger_ms)
+void sp_connection_free(struct sp_connection **connection, int linger_ms)
 {
-    if (!link || !*link)
+    if (!connection || !*connection)
         return;
-    struct sp_link *l = *link;
+    struct sp_connection *l = *connection;
     zmq_msg_close(&l->parts[0]);
     zmq_msg_close(&l->parts[1]);
     if (l->socket) {
@@ -86,43 +86,45 @@ void sp_link_free(struct sp_link **link, int linger_ms)
         zmq_close(l->monitor);
     }
     free(l);
-    *link = NULL;
+    *connection = NULL;
 }
 
-enum sp_status sp_link_wait(struct sp_link *link, bool want_send, int timeout_ms, struct sp_err *err)
+enum sp_status sp_connection_wait(struct sp_connection *connection, bool want_send, int timeout_ms,
+                                  struct sp_err *err)
 {
     zmq_pollitem_t items[2] = {
-        {.socket = link->socket, .events = (short)(ZMQ_POLLIN | (want_send ? ZMQ_POLLOUT : 0))},
-        {.socket = link->monitor, .events = ZMQ_POLLIN},
+        {.socket = connection->socket, .events = (short)(ZMQ_POLLIN | (want_send ? ZMQ_POLLOUT : 0))},
+        {.socket = connection->monitor, .events = ZMQ_POLLIN},
     };
     if (zmq_poll(items, 2, timeout_ms) < 0 && zmq_errno() != EINTR)
         return sp_fail(err, SP_E_IO, "cannot wait for the broker: %s", zmq_strerror(zmq_errno()));
     return SP_OK;
 }
 
-enum sp_status sp_link_send(struct sp_link *link, const void *header, size_t header_length, const void *payload,
-                            size_t payload_length, struct sp_err *err)
+enum sp_status sp_connection_send(struct sp_connection *connection, const void *header, size_t header_length,
+                                  const void *payload, size_t payload_length, struct sp_err *err)
 {
     int more = payload ? ZMQ_SNDMORE : 0;
-    if (zmq_send(link->socket, header, header_length, ZMQ_DONTWAIT | more) < 0)
+    if (zmq_send(connection->socket, header, header_length, ZMQ_DONTWAIT | more) < 0)
         return sp_fail(err, zmq_errno() == EAGAIN ? SP_E_LIMIT : SP_E_IO, "cannot send to the broker now: %s",
                        zmq_strerror(zmq_errno()));
     /* Once the first part is taken the second always finds room: ZeroMQ counts whole messages. */
-    if (payload && zmq_send(link->socket, payload, payload_length, ZMQ_DONTWAIT) < 0)
+    if (payload && zmq_send(connection->socket, payload, payload_length, ZMQ_DONTWAIT) < 0)
         return sp_fail(err, SP_E_IO, "cannot send a payload to the broker: %s", zmq_strerror(zmq_errno()));
     return SP_OK;
 }
 
-enum sp_status sp_link_receive(struct sp_link *link, struct sp_link_message *ret_message, struct sp_err *err)
+enum sp_status sp_connection_receive(struct sp_connection *connection, struct sp_connection_message *ret_message,
+                                     struct sp_err *err)
 {
     int count = 0;
     bool more = true;
     for (; more; count++) {
         zmq_msg_t dropped;
-        zmq_msg_t *part = count < 2 ? &link->parts[count] : &dropped;
+        zmq_msg_t *part = count < 2 ? &connection->parts[count] : &dropped;
         if (count >= 2)
             zmq_msg_init(&dropped);
-        if (zmq_msg_recv(part, link->socket, ZMQ_DONTWAIT) < 0) {
+        if (zmq_msg_recv(part, connection->socket, ZMQ_DONTWAIT) < 0) {
             enum sp_status status = zmq_errno() == EAGAIN && count == 0 ? SP_E_NOTFOUND : SP_E_IO;
             return sp_fail(err, status, "nothing to receive: %s", zmq_strerror(zmq_errno()));
         }
@@ -131,21 +133,21 @@ enum sp_status sp_link_receive(struct sp_link *link, struct sp_link_message *ret
             zmq_msg_close(&dropped);
     }
     ret_message->part_count = count;
-    ret_message->header = zmq_msg_data(&link->parts[0]);
-    ret_message->header_length = zmq_msg_size(&link->parts[0]);
-    ret_message->payload = count > 1 ? zmq_msg_data(&link->parts[1]) : NULL;
-    ret_message->payload_length = count > 1 ? zmq_msg_size(&link->parts[1]) : 0;
+    ret_message->header = zmq_msg_data(&connection->parts[0]);
+    ret_message->header_length = zmq_msg_size(&connection->parts[0]);
+    ret_message->payload = count > 1 ? zmq_msg_data(&connection->parts[1]) : NULL;
+    ret_message->payload_length = count > 1 ? zmq_msg_size(&connection->parts[1]) : 0;
     return SP_OK;
 }
 
-enum sp_status sp_link_check(struct sp_link *link, struct sp_err *err)
+enum sp_status sp_connection_check(struct sp_connection *connection, struct sp_err *err)
 {
     enum sp_status status = SP_OK;
     for (;;) {
-        zmq_pollitem_t item = {.socket = link->monitor, .events = ZMQ_POLLIN};
+        zmq_pollitem_t item = {.socket = connection->monitor, .events = ZMQ_POLLIN};
         if (zmq_poll(&item, 1, 0) <= 0)
             return status;
-        enum sp_status event = sp_curve_event(link->monitor, err);
+        enum sp_status event = sp_curve_event(connection->monitor, err);
         if (event == SP_E_AUTH)
             return event;
         status = event == SP_E_UNAVAILABLE ? event : SP_OK;
