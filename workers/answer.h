@@ -4,8 +4,8 @@
 
 #include "workers/job.h"
 
-/* An answer without a payload (busy, expired, error), with a sentence for people (NULL: the reason's own). With reason
- * internal the text is the cause, which goes to this worker's log and not to the client. */
+/* An answer without a payload (busy, expired, error), with a sentence for people (NULL: the reason's own). With
+ * reason internal the text is the cause, which goes to this worker's log and not to the client. */
 void sp_answer_plain(struct sp_job *job, int answer, int reason, const char *text);
 
 /* decided or undecided, with an encoded body, which is sealed for the session that asks. */

@@ -68,8 +68,8 @@ static struct known *place_of(struct sp_assignments *assignments, const char *la
 }
 
 /* Keep a copy of sealed bytes; true if they differ from those kept before. */
-static enum sp_status keep(uint8_t **kept, size_t *kept_length, const uint8_t *bytes, size_t length, bool *ret_changed,
-                           struct sp_err *err)
+static enum sp_status keep(uint8_t **kept, size_t *kept_length, const uint8_t *bytes, size_t length,
+                           bool *ret_changed, struct sp_err *err)
 {
     *ret_changed = !*kept || *kept_length != length || memcmp(*kept, bytes, length) != 0;
     if (!*ret_changed)
@@ -136,7 +136,8 @@ static void resolve_lane(struct sp_assignments *assignments, const char *lane, c
     ret->assignment = known->assignment.version;
     for (int i = 0; i < known->assignment.count; i++)
         if (sp_assignment_in_force(&known->assignment.entries[i], now_ms))
-            memcpy(ret->manifests[ret->count++].manifest, known->assignment.entries[i].manifest, SP_MANIFEST_ID_MAX);
+            memcpy(ret->manifests[ret->count++].manifest, known->assignment.entries[i].manifest,
+                   SP_MANIFEST_ID_MAX);
 }
 
 static enum sp_status mget(struct sp_store *durable, const char (*keys)[KEY_MAX], int count, sp_reply **ret_reply,
@@ -152,7 +153,8 @@ static enum sp_status mget(struct sp_store *durable, const char (*keys)[KEY_MAX]
     free(arguments);
     if (status == SP_OK && sp_reply_count(*ret_reply) != (size_t)count) {
         sp_reply_free(ret_reply);
-        status = sp_fail(err, SP_E_UNAVAILABLE, "durable store: MGET of %d keys gave another number of values", count);
+        status =
+            sp_fail(err, SP_E_UNAVAILABLE, "durable store: MGET of %d keys gave another number of values", count);
     }
     return status;
 }
@@ -221,8 +223,8 @@ enum sp_status sp_assignments_resolve(struct sp_assignments *assignments, struct
     if (status != SP_OK)
         return status;
     for (int i = 0; i < count; i++)
-        resolve_lane(assignments, lanes[i], sp_reply_at(reply, 2 * (size_t)i), sp_reply_at(reply, 2 * (size_t)i + 1),
-                     now_ms, &ret_lanes[i]);
+        resolve_lane(assignments, lanes[i], sp_reply_at(reply, 2 * (size_t)i),
+                     sp_reply_at(reply, 2 * (size_t)i + 1), now_ms, &ret_lanes[i]);
     sp_reply_free(&reply);
     return read_versions(durable, ret_lanes, count, err);
 }

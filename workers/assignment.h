@@ -9,8 +9,8 @@ struct sp_lane_now {
     int reason; /* SP_REASON_NONE, or unknown_lane / internal (a record that does not open; `text` says which) */
     char text[SP_TEXT_MAX];
     struct sp_lane lane;
-    uint64_t assignment; /* version */
-    int count;           /* manifests assigned at this moment and not closed */
+    uint64_t assignment;                                     /* version */
+    int count;                                               /* manifests assigned at this moment and not closed */
     struct sp_decision_gallery manifests[SP_ASSIGNMENT_MAX]; /* current versions; 0: never published */
 };
 

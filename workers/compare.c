@@ -60,7 +60,8 @@ static int hits_wanted(const struct sp_compare_item *items, int count)
     return most + 1;
 }
 
-/* Walk all (item, face, gallery) in one fixed order: first to fill the probes (hits NULL), then to read the hits. */
+/* Walk all (item, face, gallery) in one fixed order: first to fill the probes (hits NULL), then to read the hits.
+ */
 static int walk(struct sp_compare_item *items, int count, int k, struct sp_probe *probes, const struct sp_hit *hits,
                 const struct sp_pack *pack)
 {

@@ -24,7 +24,7 @@ struct sp_compare_item {
     const struct sp_scene *scene;
     const struct sp_faces *faces;
     int probe_count;
-    int probes[SP_MAX_FACES];                      /* indexes into faces */
+    int probes[SP_MAX_FACES];                       /* indexes into faces */
     struct sp_comparison comparisons[SP_MAX_FACES]; /* result, by face */
 };
 

@@ -35,7 +35,8 @@ int sp_decide_dominant(const struct sp_faces *faces, int width, int height, int 
     double rival = SP_DECIDE_RIVAL_AREA * area(&faces->faces[dominant].box);
     *ret_reason = SP_REASON_SEVERAL_FACES;
     for (int i = 0; i < faces->count; i++)
-        if (i != dominant && area(&faces->faces[i].box) >= rival && near_centre(&faces->faces[i].box, width, height))
+        if (i != dominant && area(&faces->faces[i].box) >= rival &&
+            near_centre(&faces->faces[i].box, width, height))
             return -1;
     *ret_reason = SP_REASON_NONE;
     return dominant;
@@ -183,7 +184,8 @@ void sp_decide_frame(struct sp_judgement *ret_judgement, const struct sp_faces *
 static void keep_best(struct sp_evidence *evidence, const struct sp_judgement *judgement, bool compared)
 {
     bool had = evidence->comparable > 0;
-    if (evidence->frames == 0 || (compared && !had) || (compared == had && judgement->quality >= evidence->best_quality)) {
+    if (evidence->frames == 0 || (compared && !had) ||
+        (compared == had && judgement->quality >= evidence->best_quality)) {
         evidence->best_quality = judgement->quality;
         evidence->best_reason = judgement->reason;
     }
@@ -209,8 +211,8 @@ void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *heade
     bool compared = false;
     for (int i = 0; i < judgement->count; i++)
         compared = compared || judgement->verdicts[i].compared;
-    /* What a close may call compared is what a fresh comparison was made against, not what a later glance would have
-     * used. */
+    /* What a close may call compared is what a fresh comparison was made against, not what a later glance would
+     * have used. */
     bool take_basis = compared || evidence->comparable == 0;
     keep_best(evidence, judgement, compared);
     evidence->frames++;
@@ -243,7 +245,8 @@ bool sp_decide_fresh(const struct sp_evidence *evidence, const struct sp_basis *
     return true;
 }
 
-void sp_decide_close(struct sp_verdict *ret_verdict, const struct sp_evidence *evidence, int close_reason, bool fresh)
+void sp_decide_close(struct sp_verdict *ret_verdict, const struct sp_evidence *evidence, int close_reason,
+                     bool fresh)
 {
     *ret_verdict = (struct sp_verdict){.outcome = SP_OUTCOME_REFER, .reason = close_reason, .margin = NAN};
     if (evidence->has_candidate) {

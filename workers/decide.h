@@ -24,8 +24,8 @@ struct sp_basis {
     uint64_t assignment; /* its version */
     int gallery_count;   /* manifests assigned now; 0: none */
     struct sp_decision_gallery galleries[SP_DECISION_MAX_GALLERIES]; /* as compared; version 0: nothing is hot */
-    bool current[SP_DECISION_MAX_GALLERIES];  /* that is the version which is current now */
-    bool complete[SP_DECISION_MAX_GALLERIES]; /* and no template of it was missing */
+    bool current[SP_DECISION_MAX_GALLERIES];                         /* that is the version which is current now */
+    bool complete[SP_DECISION_MAX_GALLERIES];                        /* and no template of it was missing */
 };
 
 /* One traveller as a gallery names him. */
@@ -63,19 +63,21 @@ struct sp_judgement {
     struct sp_verdict verdicts[SP_MAX_FACES];
 };
 
-/* The faces to compare, as indexes into faces. single: at most the dominant one, with *ret_reason why not where there
- * is none; multi: every comparable face. Returns their number. */
+/* The faces to compare, as indexes into faces. single: at most the dominant one, with *ret_reason why not where
+ * there is none; multi: every comparable face. Returns their number. */
 int sp_decide_probes(const struct sp_faces *faces, enum sp_lane_kind kind, int width, int height,
                      int ret_probes[SP_MAX_FACES], int *ret_reason);
 
 /* Index of the dominant face by size and centre, or -1 with *ret_reason no_face or several_faces. */
 int sp_decide_dominant(const struct sp_faces *faces, int width, int height, int *ret_reason);
 
-/* comparisons[i] belongs to face i; only those that sp_decide_probes named are read. width, height: of the image. */
+/* comparisons[i] belongs to face i; only those that sp_decide_probes named are read. width, height: of the image.
+ */
 void sp_decide_frame(struct sp_judgement *ret_judgement, const struct sp_faces *faces, int width, int height,
                      const struct sp_basis *basis, const struct sp_comparison *comparisons);
 
-/* Fold a judged frame into the evidence (zeroed before the first frame: then it also takes the owner from header). */
+/* Fold a judged frame into the evidence (zeroed before the first frame: then it also takes the owner from header).
+ */
 void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *header,
                      const struct sp_judgement *judgement, const struct sp_basis *basis);
 
@@ -84,6 +86,7 @@ bool sp_decide_fresh(const struct sp_evidence *evidence, const struct sp_basis *
 
 /* The final of an encounter that ends with close_reason (done, left, opted_out, timeout, abandoned). fresh: see
  * sp_decide_fresh. */
-void sp_decide_close(struct sp_verdict *ret_verdict, const struct sp_evidence *evidence, int close_reason, bool fresh);
+void sp_decide_close(struct sp_verdict *ret_verdict, const struct sp_evidence *evidence, int close_reason,
+                     bool fresh);
 
 #endif

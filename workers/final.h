@@ -1,5 +1,5 @@
-/* Final: verdicts become signed decisions, and those the body of an answer. The body is what the ledger keeps and what
- * every later message of the encounter hears. */
+/* Final: verdicts become signed decisions, and those the body of an answer. The body is what the ledger keeps and
+ * what every later message of the encounter hears. */
 #ifndef SALLYPORT_WORKERS_FINAL_H
 #define SALLYPORT_WORKERS_FINAL_H
 
@@ -30,8 +30,8 @@ struct sp_final_about {
     int faces, quality;         /* -1: not said */
 };
 
-/* Verdicts with an outcome become decisions (none: the body of an `undecided`). *ret_first is the first decision, for
- * the ledger's routing fields; it may be NULL. The caller frees *ret_body. */
+/* Verdicts with an outcome become decisions (none: the body of an `undecided`). *ret_first is the first decision,
+ * for the ledger's routing fields; it may be NULL. The caller frees *ret_body. */
 enum sp_status sp_final_body(uint8_t **ret_body, size_t *ret_length, struct sp_decision *ret_first,
                              const struct sp_signer *signer, const struct sp_final_about *about,
                              const struct sp_verdict *verdicts, int count, struct sp_err *err);

@@ -15,8 +15,8 @@ struct slot {
     struct sp_hot_gallery *hot;        /* NULL: never loaded */
     bool loading;                      /* by one thread; the others wait */
     uint64_t used;
-    uint64_t retry_ns;                 /* not before: after a failed or incomplete load */
-    uint64_t failed_version;           /* what could not be loaded; 0: nothing */
+    uint64_t retry_ns;       /* not before: after a failed or incomplete load */
+    uint64_t failed_version; /* what could not be loaded; 0: nothing */
     struct sp_err failure;
 };
 

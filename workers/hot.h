@@ -1,8 +1,9 @@
-/* Hot galleries: the manifests that lanes match now, in memory, one version each, loaded once however many jobs wait.
+/* Hot galleries: the manifests that lanes match now, in memory, one version each, loaded once however many jobs
+ * wait.
  *
- * A loaded gallery is immutable and reference-counted: a newer version takes its place while comparisons that hold the
- * old one finish. Missing templates make a gallery incomplete: they are wanted (workers/want.h), and it is loaded
- * again, at most once per retry interval, until they are there. */
+ * A loaded gallery is immutable and reference-counted: a newer version takes its place while comparisons that hold
+ * the old one finish. Missing templates make a gallery incomplete: they are wanted (workers/want.h), and it is
+ * loaded again, at most once per retry interval, until they are there. */
 #ifndef SALLYPORT_WORKERS_HOT_H
 #define SALLYPORT_WORKERS_HOT_H
 
@@ -15,14 +16,14 @@
 struct sp_hot_gallery {
     char manifest[SP_MANIFEST_ID_MAX];
     uint64_t version;
-    struct sp_gallery *gallery;                  /* its entries are portraits */
-    int *people;                                 /* [entries]: whose portrait that is: index into pseudonyms */
-    uint8_t (*pseudonyms)[SP_PSEUDONYM_BYTES];   /* [row_count] */
-    int row_count;                               /* travellers on the manifest */
-    int usable;                                  /* of them with a portrait that can be compared */
-    int missing;                                 /* usable portraits whose template is not there (yet) */
-    int most_portraits;                          /* entries of the traveller who has most */
-    size_t bytes;                                /* about what it takes in memory */
+    struct sp_gallery *gallery;                /* its entries are portraits */
+    int *people;                               /* [entries]: whose portrait that is: index into pseudonyms */
+    uint8_t (*pseudonyms)[SP_PSEUDONYM_BYTES]; /* [row_count] */
+    int row_count;                             /* travellers on the manifest */
+    int usable;                                /* of them with a portrait that can be compared */
+    int missing;                               /* usable portraits whose template is not there (yet) */
+    int most_portraits;                        /* entries of the traveller who has most */
+    size_t bytes;                              /* about what it takes in memory */
     _Atomic int references;
 };
 struct sp_hot_gallery *sp_hot_ref(struct sp_hot_gallery *gallery);
@@ -43,9 +44,9 @@ enum sp_status sp_hot_new(struct sp_hot **ret_hot, const struct sp_hot_config *c
 void sp_hot_free(struct sp_hot **hot); /* no acquire may be under way */
 
 /* A reference to the best copy of a manifest: `version` or newer where it is there or can be loaded by deadline_ns
- * (monotonic), else whatever older copy is hot, else NULL. SP_OK with *ret_gallery->version >= version; otherwise the
- * reason why not, with the older copy or NULL in *ret_gallery (so: written on failure too). Each thread brings its own
- * stores. Blocks while it loads, or while another thread loads the same one. Thread-safe. */
+ * (monotonic), else whatever older copy is hot, else NULL. SP_OK with *ret_gallery->version >= version; otherwise
+ * the reason why not, with the older copy or NULL in *ret_gallery (so: written on failure too). Each thread brings
+ * its own stores. Blocks while it loads, or while another thread loads the same one. Thread-safe. */
 enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, struct sp_store *galleries,
                               const char *manifest, uint64_t version, uint64_t deadline_ns,
                               struct sp_hot_gallery **ret_gallery, struct sp_err *err);

@@ -12,12 +12,12 @@ struct loading {
     const char *manifest;
     struct sp_manifest_keys keys;
     struct sp_manifest_index *index;
-    int count;                               /* usable portraits */
-    uint8_t (*ids)[SP_TEMPLATE_ID_BYTES];    /* [count] */
-    int *rows;                               /* [count]: row in the index */
+    int count;                                  /* usable portraits */
+    uint8_t (*ids)[SP_TEMPLATE_ID_BYTES];       /* [count] */
+    int *rows;                                  /* [count]: row in the index */
     const struct sp_index_portrait **portraits; /* [count]: views into the index */
-    uint8_t *present;                        /* [count] */
-    float *vectors;                          /* [count][dim] */
+    uint8_t *present;                           /* [count] */
+    float *vectors;                             /* [count][dim] */
 };
 
 static void end(struct loading *l)

@@ -10,7 +10,8 @@
 static enum sp_status read_frame(struct sp_job *job, const sp_wire_value *map, struct sp_err *err)
 {
     int64_t captured_ms;
-    enum sp_status status = sp_wire_get_view(map, "image", job->plain_length, &job->encoded, &job->encoded_length, err);
+    enum sp_status status =
+        sp_wire_get_view(map, "image", job->plain_length, &job->encoded, &job->encoded_length, err);
     if (status == SP_OK)
         status = sp_wire_get_int(map, "captured_ms", 0, CAPTURED_MAX, &captured_ms, err);
     if (status == SP_OK && job->encoded_length == 0)

@@ -102,7 +102,8 @@ static bool recall(struct sp_job *job, const struct sp_encounter_state *state, c
         return true;
     }
     if (state->final) {
-        answer_or_internal(job, SP_ANSWER_DECIDED, state->final_reason, state->final_body, state->final_body_length);
+        answer_or_internal(job, SP_ANSWER_DECIDED, state->final_reason, state->final_body,
+                           state->final_body_length);
         return true;
     }
     if (job->kind == SP_MSG_FRAME && evidence->answer_count >= SP_EVIDENCE_MAX_ANSWERS) {
@@ -113,8 +114,8 @@ static bool recall(struct sp_job *job, const struct sp_encounter_state *state, c
     return false;
 }
 
-enum sp_status sp_journal_recall(struct sp_ledger *ledger, const struct sp_signer *signer, struct sp_job *const *jobs,
-                                 int count, bool *ret_known, struct sp_err *err)
+enum sp_status sp_journal_recall(struct sp_ledger *ledger, const struct sp_signer *signer,
+                                 struct sp_job *const *jobs, int count, bool *ret_known, struct sp_err *err)
 {
     enum sp_status status = SP_OK;
     uint8_t(*ids)[SP_ENCOUNTER_BYTES] = calloc((size_t)count + 1, sizeof *ids);
@@ -167,10 +168,9 @@ static void finish(struct sp_journal *journal, struct item *item)
     journal->config.done(journal->config.context, job);
 }
 
-/* Out of time, or (with the ledger away) about to be: true when the job got its answer. */
-static bool give_up(struct sp_journal *journal, struct item *item)
+/* Out of time, or (with the ledger away) about to be: true when the job got its answer and is gone. */
+static bool give_up(struct sp_journal *journal, struct sp_job *job)
 {
-    struct sp_job *job = item->job;
     uint64_t now_ns = sp_clock_mono_ns();
     if (now_ns < (job->store_away ? sp_job_give_up_ns(job) : job->deadline_ns))
         return false;
@@ -178,8 +178,21 @@ static bool give_up(struct sp_journal *journal, struct item *item)
         sp_answer_plain(job, SP_ANSWER_ERROR, SP_REASON_STORE_UNAVAILABLE, NULL);
     else
         sp_answer_plain(job, SP_ANSWER_EXPIRED, SP_REASON_BUDGET_SPENT, NULL);
-    finish(journal, item);
+    journal->config.done(journal->config.context, job);
     return true;
+}
+
+/* The list without those that are out of time. */
+static void prune(struct sp_journal *journal, bool away)
+{
+    int kept = 0;
+    for (int i = 0; i < journal->waiting_count; i++) {
+        struct sp_job *job = journal->waiting[i];
+        job->store_away = job->store_away || away;
+        if (!give_up(journal, job))
+            journal->waiting[kept++] = job;
+    }
+    journal->waiting_count = kept;
 }
 
 static enum sp_status read_states(struct sp_journal *journal, struct sp_err *err)
@@ -292,7 +305,7 @@ static enum sp_status write_all(struct sp_journal *journal, struct sp_err *err)
     return status;
 }
 
-static enum sp_status plan_all(struct sp_journal *journal)
+static void plan_all(struct sp_journal *journal)
 {
     for (int i = 0; i < journal->count; i++) {
         struct item *item = &journal->items[i];
@@ -306,7 +319,6 @@ static enum sp_status plan_all(struct sp_journal *journal)
             finish(journal, item);
         }
     }
-    return SP_OK;
 }
 
 /* What has no answer waits for the next run; a batch that failed on its own is taken apart. */
@@ -323,32 +335,29 @@ static void settle(struct sp_journal *journal, enum sp_status status, const stru
         item->body = NULL;
         if (!item->job)
             continue;
-        item->job->store_away = item->job->store_away || away;
         if (status != SP_OK && !away && alone) {
             sp_answer_plain(item->job, SP_ANSWER_ERROR, SP_REASON_INTERNAL, err->text);
             finish(journal, item);
-        } else if (!give_up(journal, item)) {
+        } else {
             journal->waiting[journal->waiting_count++] = item->job;
         }
     }
+    if (away)
+        prune(journal, true);
 }
 
 int sp_journal_run(struct sp_journal *journal)
 {
     struct sp_err err = {0};
-    int before = 0;
+    prune(journal, false); /* nothing is written for a frame whose budget is spent */
     pick(journal);
-    for (int i = 0; i < journal->count; i++) /* nothing is written for a frame whose budget is spent */
-        if (!give_up(journal, &journal->items[i]))
-            journal->items[before++] = journal->items[i];
-    journal->count = before;
-    if (!before)
-        return journal->waiting_count;
+    if (!journal->count)
+        return 0;
     enum sp_status status = read_states(journal, &err);
-    if (status == SP_OK)
-        status = plan_all(journal);
-    if (status == SP_OK)
+    if (status == SP_OK) {
+        plan_all(journal);
         status = write_all(journal, &err);
+    }
     settle(journal, status, &err);
     return journal->waiting_count;
 }

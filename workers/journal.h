@@ -1,5 +1,5 @@
-/* Journal: nothing is answered before the ledger has it. Judged jobs are read, merged and written in batches, one round
- * trip each way for a whole batch; the first final of an encounter wins and every later message hears it.
+/* Journal: nothing is answered before the ledger has it. Judged jobs are read, merged and written in batches, one
+ * round trip each way for a whole batch; the first final of an encounter wins and every later message hears it.
  *
  * One thread. A ledger that is away holds jobs back until they must be answered `error store_unavailable`. */
 #ifndef SALLYPORT_WORKERS_JOURNAL_H
@@ -33,7 +33,7 @@ int64_t sp_journal_pause_us(const struct sp_journal *journal);
 
 /* Jobs that arrive: answer those whose encounter is decided, whose frame was answered before, or whose encounter is
  * another's, without any computation. ret_known[i]: job i has its answer. One round trip. */
-enum sp_status sp_journal_recall(struct sp_ledger *ledger, const struct sp_signer *signer, struct sp_job *const *jobs,
-                                 int count, bool *ret_known, struct sp_err *err);
+enum sp_status sp_journal_recall(struct sp_ledger *ledger, const struct sp_signer *signer,
+                                 struct sp_job *const *jobs, int count, bool *ret_known, struct sp_err *err);
 
 #endif

@@ -14,9 +14,9 @@ enum {
     TICK_MS = 50,
     GREET_WITHIN_MS = 5000, /* then a fresh connection */
     SILENT_BEATS = 3,
-    DRAINED_MS = 200,  /* after DRAIN a job may still be on its way */
+    DRAINED_MS = 200, /* after DRAIN a job may still be on its way */
     LAST_WORDS_MS = 1000,
-    BURST = 64,        /* messages of one broker before the others have their turn */
+    BURST = 64, /* messages of one broker before the others have their turn */
     MESSAGE_MAX = 16 << 20
 };
 
@@ -46,8 +46,10 @@ enum sp_status sp_link_new(struct sp_link **ret_link, const struct sp_link_confi
 {
     int count = sp_link_count(config->brokers);
     if (!count || (config->server_count != 1 && config->server_count != count))
-        return sp_fail(err, SP_E_INVALID, "brokers: '%s' needs 1..%d addresses with commas between them and one key "
-                                          "for all or one for each", config->brokers, SP_LINK_MAX_BROKERS);
+        return sp_fail(err, SP_E_INVALID,
+                       "brokers: '%s' needs 1..%d addresses with commas between them and one key "
+                       "for all or one for each",
+                       config->brokers, SP_LINK_MAX_BROKERS);
     struct sp_link *link = calloc(1, sizeof *link);
     if (!link)
         return sp_fail(err, SP_E_NOMEM, "link: out of memory");

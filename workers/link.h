@@ -1,6 +1,6 @@
 /* Link: the worker's side of the brokers. One DEALER socket per broker; jobs come in, results go out, and beats say
- * that the work loop still turns. A broker that falls silent gets a fresh connection and a new READY; results of jobs
- * that belong to an older greeting are dropped, because the broker has given those jobs to somebody else.
+ * that the work loop still turns. A broker that falls silent gets a fresh connection and a new READY; results of
+ * jobs that belong to an older greeting are dropped, because the broker has given those jobs to somebody else.
  *
  * sp_link_run is the body of one thread, which alone touches the sockets. */
 #ifndef SALLYPORT_WORKERS_LINK_H
@@ -14,18 +14,18 @@
 #define SP_LINK_MAX_BROKERS 8
 
 struct sp_link_config {
-    const char *brokers;           /* "tcp://10.0.0.1:7002,tcp://10.0.0.2:7002": their back sockets */
+    const char *brokers;            /* "tcp://10.0.0.1:7002,tcp://10.0.0.2:7002": their back sockets */
     const struct sp_key_file *self; /* curve, with secret; must outlive the link */
-    int server_count;              /* 1: all brokers have this key; else one each, in order */
+    int server_count;               /* 1: all brokers have this key; else one each, in order */
     uint8_t servers[SP_LINK_MAX_BROKERS][32];
-    char agent[64], backend[64];   /* for READY */
+    char agent[64], backend[64]; /* for READY */
     const uint8_t *cert;
     size_t cert_length;
-    int credit;                    /* jobs at once, per broker */
-    struct sp_job_pool *pool;      /* at least credit times brokers */
-    struct sp_queue *results;      /* finished jobs; with_fd */
-    struct sp_wants *wants;        /* may be NULL */
-    uint8_t fleet_public[32];      /* wants are sealed to it */
+    int credit;               /* jobs at once, per broker */
+    struct sp_job_pool *pool; /* at least credit times brokers */
+    struct sp_queue *results; /* finished jobs; with_fd */
+    struct sp_wants *wants;   /* may be NULL */
+    uint8_t fleet_public[32]; /* wants are sealed to it */
     uint8_t pack[SP_PACK_FINGERPRINT_BYTES];
     int64_t want_budget_ms;
     /* Called from the link's thread. accept takes the job over; false: no room (it is answered busy). */

@@ -59,12 +59,13 @@ void sp_link_say_result(struct sp_link *link, struct sp_job *job)
         sp_link_note(link, SP_LOG_ERROR, "WRK-JOB-FAILED", "%s", job->cause);
     if (broker->greeted && job->greeting == broker->greeting &&
         !sp_link_send(link, broker, &header, job->sealed, job->sealed_length))
-        sp_link_note(link, SP_LOG_WARN, "WRK-RESULT-LOST", "%s: the socket does not take a result", broker->address);
+        sp_link_note(link, SP_LOG_WARN, "WRK-RESULT-LOST", "%s: the socket does not take a result",
+                     broker->address);
     sp_job_give(link->config.pool, job);
 }
 
-/* A want is an enrolment that this worker asks for: its own key is the sender, its own session key seals it, and the
- * template's id is the job's id, so that the broker joins the wants of several workers. */
+/* A want is an enrolment that this worker asks for: its own key is the sender, its own session key seals it, and
+ * the template's id is the job's id, so that the broker joins the wants of several workers. */
 void sp_link_say_want(struct sp_link *link, struct broker *broker, const struct sp_want *want)
 {
     struct sp_wire_writer *writer = NULL;
@@ -163,8 +164,8 @@ static void take_refusal(struct sp_link *link, struct broker *broker, const stru
     default:
         if (!broker->refused)
             sp_link_note(link, SP_LOG_ERROR, "WRK-REFUSED", "%s refuses this worker: %s (%s)%s%s", broker->address,
-                         sp_reason_word(header->reason), sp_reason_text(header->reason), header->text[0] ? ": " : "",
-                         header->text);
+                         sp_reason_word(header->reason), sp_reason_text(header->reason),
+                         header->text[0] ? ": " : "", header->text);
         broker->refused = true;
     }
 }

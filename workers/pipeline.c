@@ -19,7 +19,8 @@ void sp_stage_end(struct stage *stage)
     atomic_store(&stage->busy_since_ns, 0);
 }
 
-void sp_pipeline_note(struct sp_pipeline *pipeline, enum sp_log_level level, const char *id, const char *format, ...)
+void sp_pipeline_note(struct sp_pipeline *pipeline, enum sp_log_level level, const char *id, const char *format,
+                      ...)
 {
     char text[640];
     va_list arguments;
@@ -31,15 +32,7 @@ void sp_pipeline_note(struct sp_pipeline *pipeline, enum sp_log_level level, con
 
 void sp_pipeline_finish(struct sp_pipeline *pipeline, struct sp_job *job)
 {
-    char labels[96];
-    snprintf(labels, sizeof labels, "answer=\"%s\",reason=\"%s\"", sp_answer_word(job->answer),
-             sp_reason_word(job->reason));
-    sp_metric_add(sp_metrics_counter(pipeline->config.metrics, "sallyport_answers_total", labels,
-                                     "jobs answered, by answer and reason"),
-                  1);
-    for (int i = 0; i < SP_TIMING_COUNT; i++)
-        if (job->timings_us[i])
-            sp_metric_observe(pipeline->stage_seconds[i], job->timings_us[i] * 1e-6);
+    sp_meter_answer(pipeline->config.meter, job->answer, job->reason, job->timings_us);
     if (!sp_queue_push(pipeline->config.results, job)) /* only when the link is gone */
         sp_job_give(pipeline->config.pool, job);
 }
@@ -77,27 +70,6 @@ bool sp_pipeline_alive(struct sp_pipeline *pipeline)
                 return false;
         }
     return true;
-}
-
-static void make_metrics(struct sp_pipeline *pipeline)
-{
-    struct sp_metrics *metrics = pipeline->config.metrics;
-    static const char stage_help[] = "time a job spent in one stage, shared by its batch";
-    char labels[48];
-    for (int i = 0; i < SP_TIMING_COUNT; i++) {
-        snprintf(labels, sizeof labels, "stage=\"%s\"", sp_timing_word(i));
-        pipeline->stage_seconds[i] =
-            sp_metrics_histogram(metrics, "sallyport_stage_duration_seconds", labels, stage_help);
-    }
-    pipeline->ledger_seconds =
-        sp_metrics_histogram(metrics, "sallyport_stage_duration_seconds", "stage=\"ledger\"", stage_help);
-    pipeline->batches = sp_metrics_counter(metrics, "sallyport_batches_total", "", "batches analysed");
-    pipeline->batch_rows = sp_metrics_counter(metrics, "sallyport_batch_rows_total", "", "images in those batches");
-    pipeline->hot_galleries = sp_metrics_gauge(metrics, "sallyport_galleries_hot", "", "galleries in memory");
-    pipeline->abandoned =
-        sp_metrics_counter(metrics, "sallyport_encounters_abandoned_total", "", "encounters closed by the sweep");
-    pipeline->ledger_away =
-        sp_metrics_counter(metrics, "sallyport_ledger_away_total", "", "times the ledger did not answer");
 }
 
 /* The connections and nets of one thread, and the thread. */
@@ -145,23 +117,23 @@ enum sp_status sp_pipeline_new(struct sp_pipeline **ret_pipeline, const struct s
     if (!pipeline)
         return sp_fail(err, SP_E_NOMEM, "pipeline: out of memory");
     pipeline->config = *config;
-    pipeline->enrol = (struct sp_enrol_config){
-        .reader = {"workers", config->fleet}, .pack = config->pack, .signer = config->signer, .limits = config->image_limits};
+    pipeline->enrol = (struct sp_enrol_config){.reader = {"workers", config->fleet},
+                                               .pack = config->pack,
+                                               .signer = config->signer,
+                                               .limits = config->image_limits};
     pthread_mutex_init(&pipeline->sweep_lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&pipeline->sweep_wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    make_metrics(pipeline);
     const int threads[STAGE_COUNT] = {1, config->decode_threads, config->analyse_threads, 1, 1, 1};
     enum sp_status status = SP_OK;
     for (int kind = 0; kind < STAGE_SWEEP && status == SP_OK; kind++) {
         bool ordered = kind != STAGE_INTAKE && kind != STAGE_JOURNAL;
-        status = sp_queue_new(&pipeline->queues[kind],
-                              &(struct sp_queue_config){.capacity = config->capacity,
-                                                        .before = ordered ? sp_job_before : NULL},
-                              err);
+        status = sp_queue_new(
+            &pipeline->queues[kind],
+            &(struct sp_queue_config){.capacity = config->capacity, .before = ordered ? sp_job_before : NULL}, err);
     }
     /* Last stage first: whoever passes a job on finds its taker there. */
     for (int kind = STAGE_COUNT - 1; kind >= 0; kind--)

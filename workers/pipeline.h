@@ -4,19 +4,19 @@
  *               │ close, known answers          ▲
  *               └───────────────────────────────┘
  *
- * intake opens and recalls, decode makes pixels, analyse runs the nets in dynamic batches, decide matches and judges,
- * journal makes it durable. Stages overlap; queues hold pointers to jobs of one pool, so that a queue can never be
- * full; where jobs compete, the class goes first, then the budget that ends first. */
+ * intake opens and recalls, decode makes pixels, analyse runs the nets in dynamic batches, decide matches and
+ * judges, journal makes it durable. Stages overlap; queues hold pointers to jobs of one pool, so that a queue can
+ * never be full; where jobs compete, the class goes first, then the budget that ends first. */
 #ifndef SALLYPORT_WORKERS_PIPELINE_H
 #define SALLYPORT_WORKERS_PIPELINE_H
 
 #include "common/log.h"
-#include "common/metrics.h"
 #include "records/ledger.h"
 #include "workers/enrol.h"
 #include "workers/final.h"
 #include "workers/hot.h"
 #include "workers/job.h"
+#include "workers/meter.h"
 #include "workers/queue.h"
 
 #define SP_PIPELINE_MAX_THREADS 64 /* of one stage */
@@ -31,7 +31,7 @@ struct sp_pipeline_config {
     const struct sp_signer *signer;
     const struct sp_data_key *site;
     struct sp_hot *hot;
-    struct sp_metrics *metrics;
+    struct sp_meter *meter;
     const char *name; /* this worker's, for the sweep's leases */
     /* copied */
     int capacity; /* jobs in the pool */

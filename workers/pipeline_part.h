@@ -29,8 +29,6 @@ struct sp_pipeline {
     pthread_mutex_t sweep_lock;
     pthread_cond_t sweep_wake;
     bool stopping;
-    struct sp_metric *stage_seconds[SP_TIMING_COUNT], *ledger_seconds, *batches, *batch_rows, *hot_galleries,
-        *abandoned, *ledger_away;
 };
 
 /* The body of each stage's threads; argument: struct stage *. */
@@ -51,7 +49,7 @@ void sp_pipeline_pass(struct sp_pipeline *pipeline, int stage, struct sp_job *jo
 void sp_pipeline_finish(struct sp_pipeline *pipeline, struct sp_job *job);
 /* Answer `expired` if the budget is spent; true if so. */
 bool sp_pipeline_expire(struct sp_pipeline *pipeline, struct sp_job *job);
-void sp_pipeline_note(struct sp_pipeline *pipeline, enum sp_log_level level, const char *id, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void sp_pipeline_note(struct sp_pipeline *pipeline, enum sp_log_level level, const char *id, const char *format,
+                      ...) __attribute__((format(printf, 4, 5)));
 
 #endif

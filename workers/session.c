@@ -44,8 +44,8 @@ void sp_sessions_free(struct sp_sessions **sessions)
     *sessions = NULL;
 }
 
-/* A sealed box begins with a fresh public key, so its bytes spread by themselves; an attacker who makes them collide
- * only evicts entries of one set. */
+/* A sealed box begins with a fresh public key, so its bytes spread by themselves; an attacker who makes them
+ * collide only evicts entries of one set. */
 static struct entry *set_of(struct sp_sessions *sessions, const uint8_t *wrapped)
 {
     uint64_t spread;
@@ -58,8 +58,9 @@ enum sp_status sp_sessions_find(struct sp_sessions *sessions, const uint8_t flee
                                 struct sp_err *err)
 {
     if (memcmp(fleet_id, sessions->fleet_id, SP_KEY_ID_BYTES) != 0)
-        return sp_fail(err, SP_E_AUTH, "session key: wrapped to another fleet key than this worker's; say HELLO again "
-                                       "for the current fleet certificate");
+        return sp_fail(err, SP_E_AUTH,
+                       "session key: wrapped to another fleet key than this worker's; say HELLO again "
+                       "for the current fleet certificate");
     struct entry *set = set_of(sessions, wrapped), *oldest = set;
     for (struct entry *entry = set; entry < set + WAYS; entry++) {
         if (entry->used && memcmp(entry->wrapped, wrapped, SP_WRAPPED_KEY_BYTES) == 0) {
@@ -71,8 +72,7 @@ enum sp_status sp_sessions_find(struct sp_sessions *sessions, const uint8_t flee
             oldest = entry;
     }
     uint8_t key[SP_KEY_BYTES];
-    enum sp_status status =
-        sp_seal_unwrap(key, wrapped, sessions->fleet->public_key, sessions->fleet->secret, err);
+    enum sp_status status = sp_seal_unwrap(key, wrapped, sessions->fleet->public_key, sessions->fleet->secret, err);
     if (status != SP_OK)
         return status;
     sessions->unwrapped++;

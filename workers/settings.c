@@ -1,25 +1,36 @@
 #include "workers/settings.h"
 
 #define AT(field) offsetof(struct sp_worker_settings, field)
-#define TEXT(name, field, fallback, help) {name, SP_OPTION_TEXT_FIELD, AT(field), NULL, 0, 0, NULL, fallback, help}
+#define TEXT(name, field, fallback, help)                                                                          \
+    {                                                                                                              \
+        name, SP_OPTION_TEXT_FIELD, AT(field), NULL, 0, 0, NULL, fallback, help                                    \
+    }
 #define NUMBER(name, field, unit, min, max, fallback, help)                                                        \
-    {name, SP_OPTION_INT, AT(field), unit, min, max, NULL, fallback, help}
+    {                                                                                                              \
+        name, SP_OPTION_INT, AT(field), unit, min, max, NULL, fallback, help                                       \
+    }
 #define REAL(name, field, unit, min, max, fallback, help)                                                          \
-    {name, SP_OPTION_DOUBLE, AT(field), unit, min, max, NULL, fallback, help}
+    {                                                                                                              \
+        name, SP_OPTION_DOUBLE, AT(field), unit, min, max, NULL, fallback, help                                    \
+    }
 #define CHOICE(name, field, choices, fallback, help)                                                               \
-    {name, SP_OPTION_CHOICE, AT(field), NULL, 0, 0, choices, fallback, help}
+    {                                                                                                              \
+        name, SP_OPTION_CHOICE, AT(field), NULL, 0, 0, choices, fallback, help                                     \
+    }
 
 static const struct sp_option table[] = {
     TEXT("worker.name", name, "worker-1", "this worker's name, as in its certificate"),
     TEXT("brokers", brokers, "tcp://127.0.0.1:7701", "back addresses of the brokers, with commas between them"),
-    TEXT("broker.key", broker_key, NULL, "public CURVE key file of the brokers: one for all, or one each with commas"),
+    TEXT("broker.key", broker_key, NULL,
+         "public CURVE key file of the brokers: one for all, or one each with commas"),
     TEXT("keys.curve", key_curve, NULL, "this worker's secret CURVE key file"),
     TEXT("keys.fleet", key_fleet, NULL, "the fleet's secret box key file: opens frames and galleries"),
     TEXT("keys.sign", key_sign, NULL, "this worker's secret signing key file"),
     TEXT("keys.cert", key_cert, NULL, "the certificate of that signing key"),
     TEXT("keys.recorder", key_recorder, NULL, "the recorder's public box key file: decisions are sealed to it"),
     TEXT("pack.directory", pack, NULL, "the model pack's directory"),
-    CHOICE("engine.backend", backend, "auto|cpu|ref|cuda", "auto", "compute backend; auto: the best that works here"),
+    CHOICE("engine.backend", backend, "auto|cpu|ref|cuda", "auto",
+           "compute backend; auto: the best that works here"),
     NUMBER("engine.device", device, NULL, 0, 63, "0", "cuda: device number"),
     NUMBER("engine.threads", engine_threads, NULL, 1, 256, "1", "cpu: compute threads of one net"),
     NUMBER("pipeline.decode_threads", decode_threads, NULL, 1, 64, "1", "threads that decode images"),
@@ -53,7 +64,8 @@ static const struct sp_option table[] = {
            "how long finals are kept; at least twice the brokers' time.max_age_ms"),
     NUMBER("ledger.abandon_after_ms", abandon_after_ms, "ms", 100, 86400000, "30000",
            "an open encounter is abandoned so long after its last message"),
-    NUMBER("ledger.alarm_length", alarm_length, NULL, 1, 1e12, "500000", "decision stream entries that raise an alarm"),
+    NUMBER("ledger.alarm_length", alarm_length, NULL, 1, 1e12, "500000",
+           "decision stream entries that raise an alarm"),
     NUMBER("ledger.replicas", replicas, NULL, 0, 16, "0", "replicas that must have a decision before it is said"),
     NUMBER("ledger.replica_wait_ms", replica_wait_ms, "ms", 1, 60000, "200", "how long to wait for them"),
     NUMBER("image.min_side_px", image_min_side, "px", 16, 8192, "16", "smallest width and height"),
@@ -67,7 +79,8 @@ static const struct sp_option table[] = {
     NUMBER("quality.min_sharpness", min_sharpness, NULL, 0, 100, "10", "below: blurred"),
     NUMBER("quality.min_exposure", min_exposure, NULL, 0, 100, "10", "below: too_dark or too_bright"),
     NUMBER("quality.min_pose", min_pose, NULL, 0, 100, "10", "below: turned"),
-    TEXT("metrics.address", metrics_address, "", "HTTP /metrics, /livez and /readyz, e.g. 127.0.0.1:9465; empty: off"),
+    TEXT("metrics.address", metrics_address, "",
+         "HTTP /metrics, /livez and /readyz, e.g. 127.0.0.1:9465; empty: off"),
     TEXT("ready_file", ready_file, "", "made when the worker is up, removed when it ends; empty: none"),
     CHOICE("log.level", log_level, "debug|info|warn|error", "info", "lines below are dropped"),
     {"log.json", SP_OPTION_BOOL, AT(log_json), NULL, 0, 0, NULL, "no", "one JSON object per line"},

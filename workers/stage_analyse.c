@@ -1,6 +1,6 @@
 /* Analyse: the nets, over dynamic batches. What waits is taken up to the maximum; a batch that is not full waits a
- * moment only if more frames are being decoded. Enrolments and frames never share a batch: the strong detector would
- * hold up the gates. */
+ * moment only if more frames are being decoded. Enrolments and frames never share a batch: the strong detector
+ * would hold up the gates. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,8 +58,8 @@ static void take_row(struct sp_job *job, const struct sp_faces *row, const struc
 static enum sp_status run(struct stage *stage, struct sp_job **jobs, int count, struct sp_faces *rows,
                           struct sp_err *err)
 {
-    const struct sp_image *images[BATCH];
-    enum sp_vision_mode modes[BATCH];
+    const struct sp_image *images[BATCH] = {NULL};
+    enum sp_vision_mode modes[BATCH] = {SP_VISION_FRAME};
     struct sp_vision_timings timings = {0};
     for (int i = 0; i < count; i++) {
         images[i] = jobs[i]->image;
@@ -82,8 +82,7 @@ static void analyse(struct stage *stage, void **taken, int count, struct sp_face
             jobs[live++] = taken[i];
     if (!live)
         return;
-    sp_metric_add(pipeline->batches, 1);
-    sp_metric_add(pipeline->batch_rows, (uint64_t)live);
+    sp_meter_batch(pipeline->config.meter, live);
     bool whole = run(stage, jobs, live, rows, &err) == SP_OK;
     for (int i = 0; i < live; i++) {
         /* A batch that failed is taken apart, so that one image cannot fail its neighbours. */

@@ -1,5 +1,6 @@
 /* Decide: what each lane is assigned now, brought to its current version; one match for the whole batch; the rules.
  * Closes pass here too, because a final needs the current versions. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,10 @@ enum { BATCH = 32, PAUSE_US = 50000, LANES_REMEMBERED = 1024 };
 /* What one thread needs for a batch; too large for a stack. */
 struct deciding {
     struct sp_assignments *assignments;
-    int count; /* jobs */
+    int waiting_count, capacity;
+    struct sp_job *
+        *waiting; /* taken off the queue, not decided yet; more than a batch only while the store is away */
+    int count;    /* jobs of the batch */
     struct sp_job *jobs[BATCH];
     int lane_of[BATCH];
     int lane_count;
@@ -102,54 +106,55 @@ static void judge(struct stage *stage, struct deciding *d)
     for (int lane = 0; lane < d->lane_count; lane++)
         if (d->open[lane])
             sp_scene_close(&d->scenes[lane]);
-    sp_metric_set(pipeline->hot_galleries, sp_hot_count(pipeline->config.hot));
+    sp_meter_hot(pipeline->config.meter, sp_hot_count(pipeline->config.hot));
 }
 
-/* The durable store is away: what can still wait stays in d->jobs. */
+/* The durable store is away: what can still wait stays in the waiting list. */
 static void hold(struct sp_pipeline *pipeline, struct deciding *d, enum sp_status status, const struct sp_err *err)
 {
     bool away = status == SP_E_UNAVAILABLE || status == SP_E_TIMEOUT;
     uint64_t now_ns = sp_clock_mono_ns();
     int kept = 0;
-    sp_metric_add(pipeline->ledger_away, 1);
-    for (int i = 0; i < d->count; i++) {
-        struct sp_job *job = d->jobs[i];
+    sp_meter_ledger_away(pipeline->config.meter);
+    for (int i = 0; i < d->waiting_count; i++) {
+        struct sp_job *job = d->waiting[i];
         job->store_away = true;
         if (away && now_ns < sp_job_give_up_ns(job)) {
-            d->jobs[kept++] = job;
+            d->waiting[kept++] = job;
             continue;
         }
         sp_answer_plain(job, SP_ANSWER_ERROR, away ? SP_REASON_STORE_UNAVAILABLE : SP_REASON_INTERNAL,
                         away ? NULL : err->text);
         sp_pipeline_finish(pipeline, job);
     }
-    d->count = kept;
+    d->waiting_count = kept;
 }
 
-/* Enrolments leave here; frames and closes stay in d->jobs. */
+/* Enrolments and what is too late leave here. */
 static void sort_out(struct stage *stage, struct deciding *d)
 {
     struct sp_pipeline *pipeline = stage->pipeline;
     int kept = 0;
-    for (int i = 0; i < d->count; i++) {
-        struct sp_job *job = d->jobs[i];
+    for (int i = 0; i < d->waiting_count; i++) {
+        struct sp_job *job = d->waiting[i];
         if (!job->store_away && sp_pipeline_expire(pipeline, job))
             continue;
         if (job->kind == SP_MSG_ENROL) {
             sp_enrol_store(job, &pipeline->enrol, stage->galleries);
             sp_pipeline_finish(pipeline, job);
         } else {
-            d->jobs[kept++] = job;
+            d->waiting[kept++] = job;
         }
     }
-    d->count = kept;
+    d->waiting_count = kept;
 }
 
-static void decide(struct stage *stage, struct deciding *d)
+/* One batch off the waiting list; false when the store is away. */
+static bool decide(struct stage *stage, struct deciding *d)
 {
-    struct sp_pipeline *pipeline = stage->pipeline;
     struct sp_err err = {0};
-    sort_out(stage, d);
+    d->count = d->waiting_count < BATCH ? d->waiting_count : BATCH;
+    memcpy(d->jobs, d->waiting, (size_t)d->count * sizeof d->jobs[0]);
     for (int i = 0; i < d->count; i++)
         if (!d->jobs[i]->store_away)
             d->jobs[i]->mark_ns = sp_clock_mono_ns();
@@ -157,44 +162,59 @@ static void decide(struct stage *stage, struct deciding *d)
     enum sp_status status = sp_assignments_resolve(d->assignments, stage->durable, d->names, d->lane_count,
                                                    sp_clock_wall_ms(), d->lanes, &err);
     if (status != SP_OK) {
-        hold(pipeline, d, status, &err);
-        return;
+        hold(stage->pipeline, d, status, &err);
+        return false;
     }
+    d->waiting_count -= d->count;
+    memmove(d->waiting, d->waiting + d->count, (size_t)d->waiting_count * sizeof d->waiting[0]);
     prepare(stage, d);
     judge(stage, d);
-    d->count = 0;
+    return true;
+}
+
+static struct deciding *deciding_new(struct sp_pipeline *pipeline, struct sp_err *err)
+{
+    struct deciding *d = calloc(1, sizeof *d);
+    if (d)
+        d->waiting = calloc((size_t)pipeline->config.capacity + 1, sizeof *d->waiting);
+    if (d && d->waiting &&
+        sp_assignments_new(&d->assignments, pipeline->config.site, LANES_REMEMBERED, err) == SP_OK) {
+        d->capacity = pipeline->config.capacity + 1; /* one more than can be: a take always has room */
+        return d;
+    }
+    if (d)
+        free(d->waiting);
+    free(d);
+    return NULL;
 }
 
 void *sp_stage_decide(void *argument)
 {
     struct stage *stage = argument;
     struct sp_pipeline *pipeline = stage->pipeline;
-    struct deciding *d = calloc(1, sizeof *d);
     struct sp_err err = {.text = "out of memory for a batch"};
-    if (!d || sp_assignments_new(&d->assignments, pipeline->config.site, LANES_REMEMBERED, &err) != SP_OK) {
+    struct deciding *d = deciding_new(pipeline, &err);
+    if (!d) {
         sp_pipeline_note(pipeline, SP_LOG_ERROR, "WRK-DECIDE", "%s", err.text);
-        free(d);
         sp_stage_begin(stage); /* never ends: the worker stops beating */
         return NULL;
     }
     for (;;) {
-        int count = 0;
-        bool full = d->count == BATCH;
-        void *more[BATCH];
-        if (!full)
-            count = sp_queue_take(pipeline->queues[STAGE_DECIDE], more, BATCH - d->count, d->count ? PAUSE_US : -1,
-                                  NULL);
-        else
-            sp_queue_take(pipeline->queues[STAGE_DECIDE], more, 0, 0, NULL);
-        if (count < 0 && !d->count)
+        int count = sp_queue_take(pipeline->queues[STAGE_DECIDE], (void **)(d->waiting + d->waiting_count),
+                                  d->capacity - d->waiting_count, d->waiting_count ? PAUSE_US : -1, NULL);
+        if (count < 0 && !d->waiting_count)
             break;
-        for (int i = 0; i < count; i++)
-            d->jobs[d->count++] = more[i];
+        if (count < 0) /* closing, and the store is away: the held jobs' budgets end it */
+            poll(NULL, 0, PAUSE_US / 1000);
+        d->waiting_count += count > 0 ? count : 0;
         sp_stage_begin(stage);
-        decide(stage, d);
+        sort_out(stage, d);
+        while (d->waiting_count && decide(stage, d))
+            continue;
         sp_stage_end(stage);
     }
     sp_assignments_free(&d->assignments);
+    free(d->waiting);
     free(d);
     return NULL;
 }

@@ -9,8 +9,8 @@
 static bool decode_frame(struct sp_pipeline *pipeline, struct sp_job *job)
 {
     struct sp_err err = {0};
-    enum sp_status status = sp_image_decode(&job->image, job->encoded, job->encoded_length,
-                                            &pipeline->config.image_limits, &err);
+    enum sp_status status =
+        sp_image_decode(&job->image, job->encoded, job->encoded_length, &pipeline->config.image_limits, &err);
     if (status == SP_OK) {
         job->width = job->image->width;
         job->height = job->image->height;
@@ -21,9 +21,9 @@ static bool decode_frame(struct sp_pipeline *pipeline, struct sp_job *job)
         job->plain_length = job->encoded_length = 0;
         return true;
     }
-    int reason = status == SP_E_LIMIT                                   ? SP_REASON_IMAGE_TOO_LARGE
+    int reason = status == SP_E_LIMIT                                  ? SP_REASON_IMAGE_TOO_LARGE
                  : status == SP_E_FORMAT || status == SP_E_UNSUPPORTED ? SP_REASON_BAD_IMAGE
-                                                                        : SP_REASON_INTERNAL;
+                                                                       : SP_REASON_INTERNAL;
     sp_answer_plain(job, SP_ANSWER_ERROR, reason, err.text);
     return false;
 }

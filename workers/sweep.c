@@ -72,8 +72,8 @@ static enum sp_status sweep_partition(const struct sp_sweep_config *config, int 
     for (int i = 0; status == SP_OK && i < count; i++) {
         /* One by one: this is rare, and a record that does not open must not keep the others open. */
         struct sp_encounter_state state = {0};
-        enum sp_status step = sp_ledger_read(config->ledger, (const uint8_t(*)[SP_ENCOUNTER_BYTES])&encounters[i], 1,
-                                             &state, err);
+        enum sp_status step =
+            sp_ledger_read(config->ledger, (const uint8_t(*)[SP_ENCOUNTER_BYTES]) & encounters[i], 1, &state, err);
         if (step == SP_OK && state.version > 0 && !state.final)
             step = close_one(config, encounters[i], &state, now_ms, closed, err);
         if (step == SP_OK)

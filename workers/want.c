@@ -71,4 +71,3 @@ bool sp_wants_take(struct sp_wants *wants, struct sp_want *ret_want)
     pthread_mutex_unlock(&wants->lock);
     return there;
 }
-

@@ -1,5 +1,5 @@
-/* Wants: portraits whose template is missing from `galleries`, on their way to a broker as WANT messages. Bounded: what
- * does not fit is wanted again when the gallery is next asked for. Thread-safe. */
+/* Wants: portraits whose template is missing from `galleries`, on their way to a broker as WANT messages. Bounded:
+ * what does not fit is wanted again when the gallery is next asked for. Thread-safe. */
 #ifndef SALLYPORT_WORKERS_WANT_H
 #define SALLYPORT_WORKERS_WANT_H
 

@@ -1,0 +1,51 @@
+/* The sweep's thread: a pass now and then, off the jobs' way. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "workers/pipeline_part.h"
+#include "workers/sweep.h"
+
+enum { SHORTEST_MS = 200, LONGEST_MS = 5000 };
+
+/* Wait for the next pass; false when the pipeline ends. */
+static bool rest(struct sp_pipeline *pipeline, int64_t pause_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += pause_ms / 1000;
+    until.tv_nsec += pause_ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&pipeline->sweep_lock);
+    int result = 0;
+    while (!pipeline->stopping && result == 0)
+        result = pthread_cond_timedwait(&pipeline->sweep_wake, &pipeline->sweep_lock, &until);
+    bool goes_on = !pipeline->stopping;
+    pthread_mutex_unlock(&pipeline->sweep_lock);
+    return goes_on;
+}
+
+void *sp_stage_sweep(void *argument)
+{
+    struct stage *stage = argument;
+    struct sp_pipeline *pipeline = stage->pipeline;
+    char holder[SP_NAME_MAX + 16];
+    int64_t pause_ms = pipeline->config.ledger.abandon_after_ms / 4;
+    pause_ms = pause_ms < SHORTEST_MS ? SHORTEST_MS : pause_ms > LONGEST_MS ? LONGEST_MS : pause_ms;
+    snprintf(holder, sizeof holder, "%.47s/%ld", pipeline->config.name, (long)getpid());
+    struct sp_sweep_config config = {.ledger = stage->ledger,
+                                     .signer = pipeline->config.signer,
+                                     .partitions = pipeline->config.ledger.partitions,
+                                     .holder = holder,
+                                     .lease_ms = 3 * pause_ms};
+    while (rest(pipeline, pause_ms)) {
+        int closed = 0;
+        if (sp_sweep_pass(&config, sp_clock_wall_ms(), &closed, NULL) == SP_OK && closed)
+            sp_pipeline_note(pipeline, SP_LOG_INFO, "WRK-ABANDONED", "closed %d encounters that nobody ended",
+                             closed);
+        sp_meter_abandoned(pipeline->config.meter, closed);
+    }
+    return NULL;
+}
