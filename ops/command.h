@@ -10,6 +10,7 @@ int sp_ops_model(int argc, char **argv);
 int sp_ops_manifest(int argc, char **argv);
 int sp_ops_lane(int argc, char **argv);
 int sp_ops_records(int argc, char **argv);
+int sp_ops_site(int argc, char **argv);
 int sp_ops_keys(int argc, char **argv);
 
 struct sp_command_verb {

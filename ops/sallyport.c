@@ -1,5 +1,6 @@
 /* sallyport: the command for people. Finds the group and hands over. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/program.h"
@@ -11,6 +12,10 @@ static const struct group {
     const char *summary;
 } groups[] = {
     {"keys", sp_ops_keys, "the keys and certificates of a site, and who may come in at its brokers"},
+    {"site", sp_ops_site, "the site's data keys"},
+    {"manifest", sp_ops_manifest, "travellers of a journey: publish, list, show, close"},
+    {"lane", sp_ops_lane, "lanes: set up, assign manifests, list"},
+    {"records", sp_ops_records, "the ledger: open, verify and print decisions"},
     {"model", sp_ops_model, "model packs: import the default one, inspect, run a net, seal a hand-written pack"},
 };
 
@@ -18,7 +23,7 @@ enum { GROUPS = sizeof groups / sizeof groups[0] };
 
 static void print_help(FILE *out)
 {
-    fputs("Usage: sallyport GROUP VERB [options]\n"
+    fputs("Usage: sallyport [--config FILE] GROUP VERB [options]\n"
           "The command for people who run Sallyport.\n\nGroups:\n",
           out);
     for (int i = 0; i < GROUPS; i++)
@@ -31,8 +36,20 @@ static void print_help(FILE *out)
           out);
 }
 
+/* `sallyport --config FILE GROUP VERB` is SALLYPORT_CONFIG=FILE for the groups that read one. */
+static void take_config(int *argc, char ***argv)
+{
+    if (*argc < 3 || strcmp((*argv)[1], "--config") != 0)
+        return;
+    setenv("SALLYPORT_CONFIG", (*argv)[2], 1);
+    (*argv)[2] = (*argv)[0];
+    *argc -= 2;
+    *argv += 2;
+}
+
 int main(int argc, char **argv)
 {
+    take_config(&argc, &argv);
     if (argc < 2) {
         print_help(stderr);
         return SP_EXIT_USAGE;

@@ -5,14 +5,13 @@ const char sp_manifest_script_create[] = "if redis.call('EXISTS', KEYS[1]) == 1 
                                          "redis.call('HSET', KEYS[1], unpack(ARGV))\n"
                                          "return 1\n";
 
-/* KEYS current, index, progress; ARGV expected value of current ('' = none), new value, sealed index.
- * {1} flipped; {0, what stands} somebody else was first. The index is written here, not before: two desks that aim at
- * the same version must not overwrite each other's. */
+/* KEYS current, index; ARGV expected value of current ('' = none), new value, sealed index.
+ * {1} flipped; {0, what stands} somebody else was first. The index is written here, not before: two desks that aim
+ * at the same version must not overwrite each other's. */
 const char sp_manifest_script_flip[] = "local now = redis.call('GET', KEYS[1]) or ''\n"
                                        "if now ~= ARGV[1] then return {0, now} end\n"
                                        "redis.call('SET', KEYS[2], ARGV[3])\n"
                                        "redis.call('SET', KEYS[1], ARGV[2])\n"
-                                       "redis.call('DEL', KEYS[3])\n"
                                        "return {1}\n";
 
 /* KEYS key; ARGV expected bytes ('' = none), new bytes. 1: swapped, 0: somebody else was first. */

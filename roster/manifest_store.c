@@ -8,14 +8,13 @@
 #include "roster/manifest_script.h"
 #include "roster/wrap.h"
 
-#define KEY_MAX          192
-#define FIELD_MAX        (2 * SP_ROW_BYTES)
-#define AD_MAX           (KEY_MAX + 1 + FIELD_MAX)
-#define MANIFESTS        "sp:manifests"
-#define PROGRESS_SECONDS "86400"
-#define PROGRESS_BYTES   4
-#define LIST_MAX         100000
-#define ROW_SEALED_MAX   (64u << 10)
+#define KEY_MAX        192
+#define FIELD_MAX      (2 * SP_ROW_BYTES)
+#define AD_MAX         (KEY_MAX + 1 + FIELD_MAX)
+#define MANIFESTS      "sp:manifests"
+#define NOTE_BYTES     4
+#define LIST_MAX       100000
+#define ROW_SEALED_MAX (64u << 10)
 
 bool sp_manifest_id_ok(const char *text)
 {
@@ -183,46 +182,37 @@ enum sp_status sp_manifest_load_row(struct sp_row *ret_row, struct sp_store *dur
     return status;
 }
 
-/* ---- progress ---- */
+/* ---- notes ---- */
 
-static void progress_key(char ret_key[KEY_MAX], const char *manifest, const uint8_t pack[16])
+static void note_key(char ret_key[KEY_MAX], const char *manifest, const uint8_t pack[16])
 {
     char hex[33], kind[48];
     sp_seal_to_hex(hex, pack, 16);
-    snprintf(kind, sizeof kind, "progress:%s", hex);
+    snprintf(kind, sizeof kind, "enrolled:%s", hex);
     sp_manifest_key(ret_key, manifest, kind);
 }
 
-enum sp_status sp_manifest_progress_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
-                                        const uint8_t template_id[16], const struct sp_progress *progress,
-                                        const struct sp_manifest_keys *keys, struct sp_err *err)
+enum sp_status sp_manifest_note_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
+                                    const uint8_t template_id[16], const struct sp_enrol_note *note,
+                                    const struct sp_manifest_keys *keys, struct sp_err *err)
 {
     char key[KEY_MAX];
-    struct sp_err later = {0};
-    uint8_t plain[PROGRESS_BYTES] = {(uint8_t)(progress->reason >> 8), (uint8_t)progress->reason,
-                                     (uint8_t)(progress->quality < 0 ? 0 : progress->quality), 1};
-    progress_key(key, manifest, pack);
-    struct sp_argument expire[] = {SP_ARG_TEXT("EXPIRE"), SP_ARG_TEXT(key), SP_ARG_TEXT(PROGRESS_SECONDS)};
+    uint8_t plain[NOTE_BYTES] = {(uint8_t)(note->reason >> 8), (uint8_t)note->reason,
+                                 (uint8_t)(note->quality < 0 ? 0 : note->quality), 1};
+    note_key(key, manifest, pack);
     enum sp_status status = append_field(durable, key, template_id, 16, plain, sizeof plain, &keys->rows, err);
-    if (status != SP_OK)
-        return status;
-    enum sp_status expiring = sp_store_append(durable, expire, 3, &later);
-    status = sp_store_collect(durable, NULL, err);
-    if (expiring == SP_OK)
-        expiring = sp_store_collect(durable, NULL, &later);
-    return status == SP_OK && expiring != SP_OK ? sp_fail(err, expiring, "%s", later.text) : status;
+    return status == SP_OK ? sp_store_collect(durable, NULL, err) : status;
 }
 
-enum sp_status sp_manifest_progress_get(struct sp_progress *ret_progress, uint8_t *ret_found,
-                                        struct sp_store *durable, const char *manifest, const uint8_t pack[16],
-                                        const uint8_t (*ids)[16], int count, const struct sp_manifest_keys *keys,
-                                        struct sp_err *err)
+enum sp_status sp_manifest_note_get(struct sp_enrol_note *ret_notes, uint8_t *ret_found, struct sp_store *durable,
+                                    const char *manifest, const uint8_t pack[16], const uint8_t (*ids)[16],
+                                    int count, const struct sp_manifest_keys *keys, struct sp_err *err)
 {
     char key[KEY_MAX];
     sp_reply *reply = NULL;
     if (count == 0)
         return SP_OK;
-    progress_key(key, manifest, pack);
+    note_key(key, manifest, pack);
     struct sp_argument *arguments = malloc(((size_t)count + 2) * sizeof *arguments);
     if (!arguments)
         return sp_fail(err, SP_E_NOMEM, "manifest %s: no memory for %d ids", manifest, count);
@@ -233,15 +223,15 @@ enum sp_status sp_manifest_progress_get(struct sp_progress *ret_progress, uint8_
     enum sp_status status = sp_store_command(durable, arguments, count + 2, &reply, err);
     free(arguments);
     for (int i = 0; status == SP_OK && i < count; i++) {
-        uint8_t ad[AD_MAX], plain[PROGRESS_BYTES + SP_SEAL_OVERHEAD];
+        uint8_t ad[AD_MAX], plain[NOTE_BYTES + SP_SEAL_OVERHEAD];
         size_t length = 0, plain_length = 0;
         const uint8_t *sealed = sp_reply_bytes(sp_reply_at(reply, (size_t)i), &length);
         /* What does not open is as good as not there: the portrait is enrolled again. */
-        ret_found[i] = sealed && length == PROGRESS_BYTES + SP_SEAL_OVERHEAD &&
+        ret_found[i] = sealed && length == NOTE_BYTES + SP_SEAL_OVERHEAD &&
                        sp_seal_open(plain, &plain_length, sealed, length, ad,
                                     sp_manifest_field_place(ad, key, ids[i], 16), &keys->rows, NULL) == SP_OK;
         if (ret_found[i])
-            ret_progress[i] = (struct sp_progress){plain[0] << 8 | plain[1], plain[2]};
+            ret_notes[i] = (struct sp_enrol_note){plain[0] << 8 | plain[1], plain[2]};
     }
     sp_reply_free(&reply);
     return status;
@@ -264,7 +254,7 @@ static enum sp_status flip_sealed(struct sp_store *durable, const struct sp_mani
                                   uint64_t expected, const char *expected_text, const uint8_t *plain, size_t length,
                                   const struct sp_manifest_keys *keys, struct sp_err *err)
 {
-    char current[KEY_MAX], key[KEY_MAX], progress[KEY_MAX], kind[40], next[48];
+    char current[KEY_MAX], key[KEY_MAX], kind[40], next[48];
     struct sp_script script = {.text = sp_manifest_script_flip};
     sp_reply *reply = NULL;
     uint8_t *sealed = malloc(length + SP_SEAL_OVERHEAD);
@@ -274,12 +264,11 @@ static enum sp_status flip_sealed(struct sp_store *durable, const struct sp_mani
     snprintf(next, sizeof next, "%" PRIu64 " %s", index->version, sp_manifest_state_word(index->state));
     sp_manifest_key(current, index->id, "current");
     sp_manifest_key(key, index->id, kind);
-    progress_key(progress, index->id, index->pack);
     sp_seal_close(sealed, plain, length, key, strlen(key), &keys->rows);
-    struct sp_argument scripts_keys[] = {SP_ARG_TEXT(current), SP_ARG_TEXT(key), SP_ARG_TEXT(progress)};
+    struct sp_argument script_keys[] = {SP_ARG_TEXT(current), SP_ARG_TEXT(key)};
     struct sp_argument arguments[] = {SP_ARG_TEXT(expected_text), SP_ARG_TEXT(next),
                                       SP_ARG(sealed, length + SP_SEAL_OVERHEAD)};
-    enum sp_status status = sp_store_eval(durable, &script, scripts_keys, 3, arguments, 3, &reply, err);
+    enum sp_status status = sp_store_eval(durable, &script, script_keys, 2, arguments, 3, &reply, err);
     if (status == SP_OK && sp_reply_integer(sp_reply_at(reply, 0)) != 1)
         status = conflict(index, reply, expected, err);
     sp_reply_free(&reply);

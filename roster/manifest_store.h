@@ -1,4 +1,4 @@
-/* The desk's side of manifests in the durable Redis: keys, ids, sealed rows and portraits, progress, and the flip.
+/* The desk's side of manifests in the durable Redis: keys, ids, sealed rows and portraits, notes of enrolment, and the flip.
  * Used by publish.c and the ops commands. All functions with a store block up to its time-out. */
 #ifndef SALLYPORT_ROSTER_MANIFEST_STORE_H
 #define SALLYPORT_ROSTER_MANIFEST_STORE_H
@@ -37,15 +37,16 @@ enum sp_status sp_manifest_load_row(struct sp_row *ret_row, struct sp_store *dur
                                     const struct sp_index_row *index_row, const struct sp_manifest_keys *keys,
                                     struct sp_err *err);
 
-/* What a publish that has not flipped yet has enrolled already. */
-struct sp_progress {
+/* What became of a portrait that was enrolled once under a pack: what a dead desk resumes from, and what a row that comes
+ * back finds. */
+struct sp_enrol_note {
     int reason, quality;
 };
-enum sp_status sp_manifest_progress_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
-                                        const uint8_t template_id[16], const struct sp_progress *progress,
+enum sp_status sp_manifest_note_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
+                                        const uint8_t template_id[16], const struct sp_enrol_note *note,
                                         const struct sp_manifest_keys *keys, struct sp_err *err);
 /* ret_found[i]: whether there is one for ids[i]. One round trip. */
-enum sp_status sp_manifest_progress_get(struct sp_progress *ret_progress, uint8_t *ret_found,
+enum sp_status sp_manifest_note_get(struct sp_enrol_note *ret_notes, uint8_t *ret_found,
                                         struct sp_store *durable, const char *manifest, const uint8_t pack[16],
                                         const uint8_t (*ids)[16], int count, const struct sp_manifest_keys *keys,
                                         struct sp_err *err);

@@ -264,10 +264,22 @@ static enum sp_status list_jobs(struct publish *p, struct sp_err *err)
     return SP_OK;
 }
 
-/* What is known of a portrait already: by the version before, or by a publish that did not end. A template that
+bool sp_publish_reason_passes(int reason)
+{
+    static const int passing[] = {SP_REASON_STORE_UNAVAILABLE, SP_REASON_GALLERY_STALE, SP_REASON_NO_WORKER,
+                                  SP_REASON_WORKER_LOST,       SP_REASON_QUEUE_FULL,    SP_REASON_WINDOW_FULL,
+                                  SP_REASON_BUDGET_SPENT,      SP_REASON_DRAINING,      SP_REASON_TOO_OLD,
+                                  SP_REASON_STALE_SESSION,     SP_REASON_NOT_GREETED};
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
+        if (passing[i] == reason)
+            return true;
+    return false;
+}
+
+/* What is known of a portrait already: by the version before, or by an earlier enrolment. A template that
  * should be there and is not is made again. */
 static void settle_known(struct publish *p, struct sp_enrol_job *job, bool present, bool noted,
-                         const struct sp_progress *note)
+                         const struct sp_enrol_note *note)
 {
     const struct sp_index_row *row = NULL;
     const struct sp_index_portrait *old = NULL;
@@ -278,7 +290,7 @@ static void settle_known(struct publish *p, struct sp_enrol_job *job, bool prese
     if (!old && !noted)
         return;
     int reason = old ? old->reason : note->reason;
-    if (reason == SP_REASON_NONE && !present)
+    if ((reason == SP_REASON_NONE && !present) || sp_publish_reason_passes(reason) || reason == SP_REASON_INTERNAL)
         return;
     job->reason = reason;
     job->quality = old ? old->quality : note->quality;
@@ -292,7 +304,7 @@ static enum sp_status settle(struct publish *p, struct sp_err *err)
     size_t count = (size_t)p->job_count;
     uint8_t(*ids)[16] = calloc(count + 1, sizeof *ids);
     uint8_t *present = calloc(count + 1, 1), *noted = calloc(count + 1, 1);
-    struct sp_progress *notes = calloc(count + 1, sizeof *notes);
+    struct sp_enrol_note *notes = calloc(count + 1, sizeof *notes);
     enum sp_status status = SP_OK;
     if (!ids || !present || !noted || !notes)
         status = sp_fail(err, SP_E_NOMEM, "no memory for %zu portraits", count);
@@ -302,8 +314,8 @@ static enum sp_status settle(struct publish *p, struct sp_err *err)
         status = sp_template_present(p->config->galleries, p->roster->manifest, p->config->pack,
                                      (const uint8_t(*)[16])ids, p->job_count, present, err);
     if (status == SP_OK)
-        status = sp_manifest_progress_get(notes, noted, p->config->durable, p->roster->manifest, p->config->pack,
-                                          (const uint8_t(*)[16])ids, p->job_count, &p->keys, err);
+        status = sp_manifest_note_get(notes, noted, p->config->durable, p->roster->manifest, p->config->pack,
+                                      (const uint8_t(*)[16])ids, p->job_count, &p->keys, err);
     for (size_t i = 0; status == SP_OK && i < count; i++)
         settle_known(p, &p->jobs[i], present[i], noted[i], &notes[i]);
     free(ids);
@@ -318,11 +330,11 @@ static enum sp_status on_done(void *user, int at, struct sp_err *err)
 {
     struct publish *p = user; /* the open jobs are at the front of p->jobs */
     struct sp_enrol_job *job = &p->jobs[at];
-    struct sp_progress note = {job->reason, job->quality};
+    struct sp_enrol_note note = {job->reason, job->quality};
     p->report->enrolled += job->reason == SP_REASON_NONE;
     progress(p, "portraits enrolled", ++p->jobs_done, p->job_count);
-    return sp_manifest_progress_put(p->config->durable, p->roster->manifest, p->config->pack, job->template_id,
-                                    &note, &p->keys, err);
+    return sp_manifest_note_put(p->config->durable, p->roster->manifest, p->config->pack, job->template_id, &note,
+                                &p->keys, err);
 }
 
 /* Bring the open jobs to the front; their number. */

@@ -1,7 +1,7 @@
 /* Publishing a manifest: one fenced compare-and-set (docs/redis.md 3.1).
  *
  *   1. data keys exist;  2. rows and portraits lie sealed in the durable Redis, under the names of their content;
- *   3. portraits that have no template under this pack are enrolled by workers, progress is noted;  4. `current` flips.
+ *   3. portraits that have no template under this pack are enrolled by workers, each is noted;  4. `current` flips.
  * A desk that dies on the way starts again and does only what is missing; a publish that changes nothing makes no version;
  * two desks cannot clobber each other: the second hears SP_E_CONFLICT. */
 #ifndef SALLYPORT_ROSTER_PUBLISH_H
@@ -21,6 +21,9 @@ struct sp_enrol_job {
     int reason;  /* SP_REASON_NONE: a template is stored; else why the portrait cannot be used */
     int quality; /* 0..100 */
 };
+
+/* True for reasons that say nothing about the portrait (a store or workers were away): it is tried again. */
+bool sp_publish_reason_passes(int reason);
 
 /* Who enrols: workers through a broker (ops/enrol.c), or a test. */
 struct sp_enroller {
@@ -59,7 +62,8 @@ struct sp_publish_report {
     int rows, portraits;         /* in the manifest */
     int new_rows;                /* new or changed against the version before */
     int enrolled;                /* templates made by this publish */
-    int resumed;                 /* found made already by a publish that did not end */
+    int resumed;                 /* found enrolled already, though not named by the version before: by a publish
+                                    that did not end, or a row that comes back */
     int lack_count;              /* travellers without a usable portrait */
     struct sp_publish_lack *lacks; /* owned */
     int remark_count;            /* portraits that are not usable, of travellers who have another one that is */

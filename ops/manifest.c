@@ -1,0 +1,141 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ops/command.h"
+#include "ops/desk.h"
+#include "ops/json.h"
+#include "roster/publish.h"
+
+static const char publish_help[] =
+    "Usage: sallyport manifest publish FILE.csv [--portraits DIR] [--state partial|complete] [--json] [--names]\n"
+    "                                  [--strict] [--config FILE] [--set KEY=VALUE]\n"
+    "Publish the travellers of one journey: rows and portraits are sealed into the durable Redis, workers enrol "
+    "the\n"
+    "portraits, then the new version stands at once. Only what changed is done; a command that was interrupted "
+    "goes on\n"
+    "where it stopped; nothing changed: no new version.\n\n"
+    "  --portraits DIR  portrait files: photo_uri under DIR, else DIR/<traveller_ref>[_N].jpg|jpeg|png, else\n"
+    "                   DIR/<issuer>-<type>-<number>[_N].jpg|jpeg|png; nothing outside DIR is read\n"
+    "  --state STATE    partial: more travellers will come; complete (default)\n"
+    "  --json           one line of JSON\n"
+    "  --names          names of travellers without a usable portrait, too\n"
+    "  --strict         exit 1 if a traveller has no usable portrait\n\n"
+    "The header of FILE.csv has carrier, journey, mode, dep_port, sched_dep and what tells travellers apart:\n"
+    "traveller_ref, or doc_issuer, doc_type and doc_number, or surname, given, dob and nationality.\n"
+    "Example: sallyport manifest publish ZX417.csv --portraits portraits/\n";
+static const char list_help[] = "Usage: sallyport manifest list [--json] [--config FILE]\n"
+                                "Every manifest with its version, state and number of travellers.\n"
+                                "Example: sallyport manifest list\n";
+static const char show_help[] =
+    "Usage: sallyport manifest show ID [--json] [--names] [--config FILE]\n"
+    "Every traveller of the current version: reference, pseudonym (what lanes see) and the state of the portrait.\n"
+    "--json prints one document. --names adds surname and given names.\n"
+    "Example: sallyport manifest show air-zx-417-20261204-lis --json\n";
+static const char close_help[] = "Usage: sallyport manifest close ID [--config FILE]\n"
+                                 "No lane matches against a closed manifest, and it takes no further version.\n"
+                                 "Example: sallyport manifest close air-zx-417-20261204-lis\n";
+
+/* One line of the list. A manifest that was begun and never flipped has version 0. */
+static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool as_json, struct sp_err *err)
+{
+    struct sp_manifest_keys keys = {0};
+    struct sp_manifest_reader reader = sp_desk_reader(desk);
+    struct sp_manifest_index *index = NULL;
+    uint64_t version = 0;
+    enum sp_manifest_state state;
+    int usable = 0;
+    enum sp_status status = sp_manifest_current(desk->durable, manifest, &version, &state, err);
+    if (status != SP_OK || version == 0)
+        return status;
+    status = sp_manifest_open_keys(&keys, desk->durable, manifest, &reader, err);
+    if (status == SP_OK)
+        status = sp_manifest_load_index(&index, desk->durable, manifest, version, &keys, err);
+    for (int i = 0; status == SP_OK && i < index->row_count; i++)
+        for (int k = 0; k < index->rows[i].portrait_count; k++)
+            if (index->rows[i].portraits[k].reason == SP_REASON_NONE) {
+                usable++;
+                break;
+            }
+    if (status == SP_OK && as_json) {
+        struct sp_json json = {stdout, false};
+        sp_json_open(&json, NULL, '{');
+        sp_json_text(&json, "manifest", manifest);
+        sp_json_number(&json, "version", (double)version);
+        sp_json_text(&json, "state", sp_manifest_state_word(state));
+        sp_json_number(&json, "travellers", index->row_count);
+        sp_json_number(&json, "with_portrait", usable);
+        sp_json_close(&json, '}');
+        printf("\n");
+    } else if (status == SP_OK) {
+        printf("%-44s %7llu  %-9s %10d %14d\n", manifest, (unsigned long long)version,
+               sp_manifest_state_word(state), index->row_count, usable);
+    }
+    sp_manifest_index_free(&index);
+    sp_seal_wipe(&keys, sizeof keys);
+    return status;
+}
+
+static int list_run(int argc, char **argv)
+{
+    bool as_json = false;
+    const struct sp_flag flags[] = {{"json", NULL, "one JSON object per line", NULL, &as_json}, {0}};
+    const struct sp_ops_verb verb = {"sallyport manifest list", "Every manifest with its version and state.",
+                                     "sallyport manifest list", NULL, flags};
+    struct sp_ops_line line = {0};
+    struct sp_desk desk = {0};
+    struct sp_err err = {0};
+    char(*ids)[SP_MANIFEST_ID_MAX] = NULL;
+    int count = 0, code = SP_EXIT_OK;
+    if (!sp_ops_start(&line, &verb, argc, argv, &code))
+        return code;
+    enum sp_status status = sp_desk_open(&desk, &line.config, false, &err);
+    if (status == SP_OK)
+        status = sp_manifest_list(&ids, &count, desk.durable, &err);
+    if (status == SP_OK && !as_json && count > 0)
+        printf("%-44s %7s  %-9s %10s %14s\n", "MANIFEST", "VERSION", "STATE", "TRAVELLERS", "WITH PORTRAIT");
+    for (int i = 0; status == SP_OK && i < count; i++)
+        status = list_one(&desk, ids[i], as_json, &err);
+    if (status == SP_OK && count == 0 && !as_json)
+        printf("no manifest; publish one with `sallyport manifest publish FILE.csv --portraits DIR`\n");
+    if (status != SP_OK)
+        code = sp_command_fail(&err);
+    free(ids);
+    sp_desk_close(&desk);
+    return code;
+}
+
+static int close_run(int argc, char **argv)
+{
+    const struct sp_ops_verb verb = {"sallyport manifest close", "Close a manifest.",
+                                     "sallyport manifest close air-zx-417-20261204-lis", "ID", NULL};
+    struct sp_ops_line line = {0};
+    struct sp_desk desk = {0};
+    struct sp_err err = {0};
+    uint64_t version = 0;
+    int code = SP_EXIT_OK;
+    if (!sp_ops_start(&line, &verb, argc, argv, &code))
+        return code;
+    if (line.count != 1 || !sp_manifest_id_ok(line.operands[0]))
+        return sp_command_usage("manifest close", "give one manifest id");
+    enum sp_status status = sp_desk_open(&desk, &line.config, false, &err);
+    if (status == SP_OK)
+        status = sp_publish_close(&version, desk.durable, line.operands[0], &desk.box, &err);
+    if (status == SP_OK)
+        printf("manifest %s version %llu CLOSED\n", line.operands[0], (unsigned long long)version);
+    else
+        code = sp_command_fail(&err);
+    sp_desk_close(&desk);
+    return code;
+}
+
+int sp_ops_manifest(int argc, char **argv)
+{
+    static const struct sp_command_verb verbs[] = {
+        {"publish", "publish the travellers of a journey from a CSV file", publish_help, sp_manifest_publish_run},
+        {"list", "every manifest with its version and state", list_help, list_run},
+        {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
+        {"close", "end a manifest", close_help, close_run},
+        {NULL, NULL, NULL, NULL},
+    };
+    return sp_command_run("manifest", verbs, argc, argv);
+}
