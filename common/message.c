@@ -64,8 +64,8 @@ struct field {
     }
 
 /* What FRAME, CLOSE, ENROL and WANT have in common. */
-#define SEALED(class_min, class_max)                                                                               \
-    BYTES("sender", sender), BYTES("session", session), BYTES("enc", encounter), U32("seq", seq, 1, UINT32_MAX),   \
+#define SEALED(seq_max, class_min, class_max)                                                                      \
+    BYTES("sender", sender), BYTES("session", session), BYTES("enc", encounter), U32("seq", seq, 1, seq_max),      \
         INT("class", job_class, class_min, class_max), U32("budget_ms", budget_ms, 1, UINT32_MAX),                 \
         U64("at_ms", at_ms, 0), BYTES("kid", fleet_id), BYTES("key", wrapped_key)
 
@@ -80,8 +80,9 @@ static const struct field welcome[] = {BYTES("session", session),
                                        CERT,
                                        END};
 static const struct field frame[] = {
-    SEALED(1, 4), NAME("lane", lane), {"last", KIND_FLAG, true, AT(last), 0, 0}, END};
-static const struct field close_[] = {SEALED(1, 4), NAME("lane", lane), INT("reason", reason, 40, 43), END};
+    SEALED(UINT32_MAX, 1, 4), NAME("lane", lane), {"last", KIND_FLAG, true, AT(last), 0, 0}, END};
+static const struct field close_[] = {SEALED(UINT32_MAX, 1, 4), NAME("lane", lane), INT("reason", reason, 40, 43),
+                                      END};
 /* lane: empty in the answer to an ENROL, which has none */
 static const struct field answer[] = {TEXT("lane", lane),
                                       BYTES("enc", encounter),
@@ -96,8 +97,8 @@ static const struct field refused[] = {INT("reason", reason, 0, SP_REASON_MAX),
                                        {"enc", KIND_BYTES, true, AT(encounter), 0, 0},
                                        {"seq", KIND_U32, true, AT(seq), 0, UINT32_MAX},
                                        END};
-static const struct field enrol[] = {SEALED(3, 4), END};
-static const struct field want[] = {SEALED(4, 4), END};
+static const struct field enrol[] = {SEALED(1, 3, 4), END};
+static const struct field want[] = {SEALED(1, 4, 4), END};
 static const struct field ready[] = {TEXT("agent", agent), CERT, U32("credit", credit, 0, CREDIT_MAX),
                                      TEXT("backend", backend), END};
 static const struct field greet[] = {NAME("broker", broker),
