@@ -199,14 +199,14 @@ static void put_human(struct sp_report *r, const struct sp_encounter_line *line,
     const char *colour = r->colour ? colour_of(a, d) : "";
     sp_uuid_format(id, a->encounter);
     if (!r->titled)
-        fprintf(r->out, "%-28s %-8s %-8s %3s %-5s %-10s %-8s %-18s %-8s %6s %9s\n", "source", "lane", "enc", "seq",
-                "kind", "answer", "outcome", "reason", "traveler", "score", "ms");
+        fprintf(r->out, "%-28s %-8s %-8s %3s %-5s %-10s %-8s %-18s %-9s %6s %9s\n", "source", "lane", "enc", "seq",
+                "kind", "answer", "outcome", "reason", "traveller", "score", "ms");
     r->titled = true;
     if (d && d->has_traveller)
         sp_seal_to_hex(traveller, d->traveller, sizeof d->traveller);
     if (a->body && a->body->has_candidate)
         snprintf(score, sizeof score, "%.3f", a->body->score);
-    fprintf(r->out, "%s%-28s %-8s %-8s %3u %-5s %-10s %-8s %-18s %-8.8s %6s %9.1f%s\n", colour, tail(line->tag, 28),
+    fprintf(r->out, "%s%-28s %-8s %-8s %3u %-5s %-10s %-8s %-18s %-9.8s %6s %9.1f%s\n", colour, tail(line->tag, 28),
             a->lane, tail(id, 8), a->seq, a->kind == SP_MSG_CLOSE ? "close" : "frame",
             sp_client_answer_word(a->answer), d ? sp_outcome_word(d->outcome) : "-", reason_of(a, d), traveller,
             score, latency_ms(line), *colour ? "\033[0m" : "");

@@ -187,7 +187,15 @@ class Client:
         """The next message that is not a sign of life: (header, payload or None)."""
         deadline = time.monotonic() + timeout
         while True:
-            parts = self.receive_parts(deadline - time.monotonic())
+            left = deadline - time.monotonic()
+            beat = self.welcome["heartbeat_ms"] / 2000 if self.welcome else left
+            try:
+                parts = self.receive_parts(min(left, beat))
+            except Silence:
+                if left <= beat:
+                    raise
+                self.send(pack({"v": 1, "t": PING}))
+                continue
             header = unpack(parts[0], 4096)
             if header["t"] == PING:
                 self.send(pack({"v": 1, "t": PONG}))

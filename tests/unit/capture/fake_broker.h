@@ -54,7 +54,8 @@ struct fake_broker {
     struct sp_key_file other_authority;
     _Atomic int mode;
     _Atomic int bad_fleet_cert, refuse_hello; /* set before the client connects */
-    uint32_t window, heartbeat_ms, max_payload;
+    uint32_t window, heartbeat_ms;
+    _Atomic uint32_t max_payload;
     _Atomic int hellos, pings, byes, frames, closes, seen_count;
     struct fake_seen seen[FAKE_SEEN_MAX]; /* read only what seen_count covers */
     struct fake_inside *inside;
