@@ -172,6 +172,9 @@ void sp_zap_free(struct sp_zap **zap)
         zmq_send((*zap)->stop_out, "", 0, 0);
         pthread_join((*zap)->thread, NULL);
     }
+    /* zmq_close frees the name only some time later; the next handler wants it now. */
+    if ((*zap)->running)
+        zmq_unbind((*zap)->questions, ENDPOINT);
     close_socket(&(*zap)->questions);
     close_socket(&(*zap)->stop_in);
     close_socket(&(*zap)->stop_out);

@@ -77,7 +77,7 @@ struct fields {
 static enum sp_status take_line(struct fields *fields, char *line, int number, const char *source,
                                 struct sp_err *err)
 {
-    line += strspn(line, " \t");
+    line += strspn(line, " \t\r");
     if (*line == 0 || *line == '#')
         return SP_OK;
     char *colon = strchr(line, ':');
