@@ -452,9 +452,11 @@ enum sp_status sp_store_ping(struct sp_store *store, struct sp_err *err)
 
 /* ---- replies: hiredis' tree under another name ---- */
 
+/* An absent reply reads as NIL, so that readers can go through a tree of unknown form without a question at each step. */
 static const redisReply *reply_of(const sp_reply *reply)
 {
-    return (const redisReply *)reply;
+    static const redisReply nothing = {.type = REDIS_REPLY_NIL};
+    return reply ? (const redisReply *)reply : &nothing;
 }
 
 void sp_reply_free(sp_reply **reply)

@@ -28,7 +28,8 @@ enum sp_status sp_store_ping(struct sp_store *store, struct sp_err *err);
 
 enum sp_reply_type { SP_REPLY_NIL, SP_REPLY_INTEGER, SP_REPLY_BYTES, SP_REPLY_STATUS, SP_REPLY_ARRAY, SP_REPLY_ERROR };
 
-/* A reply tree; views are valid until sp_reply_free of its root. */
+/* A reply tree; views are valid until sp_reply_free of its root. The readers take NULL as NIL; sp_reply_at gives NULL out of
+ * range. */
 typedef struct sp_reply sp_reply;
 void sp_reply_free(sp_reply **reply);
 enum sp_reply_type sp_reply_type(const sp_reply *reply);
