@@ -41,8 +41,12 @@ void *sp_stage_sweep(void *argument)
                                      .holder = holder,
                                      .lease_ms = 3 * pause_ms};
     while (rest(pipeline, pause_ms)) {
+        struct sp_err err = {0};
         int closed = 0;
-        if (sp_sweep_pass(&config, sp_clock_wall_ms(), &closed, NULL) == SP_OK && closed)
+        enum sp_status status = sp_sweep_pass(&config, sp_clock_wall_ms(), &closed, &err);
+        if (status != SP_OK && status != SP_E_UNAVAILABLE)
+            sp_pipeline_note(pipeline, SP_LOG_ERROR, "WRK-SWEEP", "%s", err.text);
+        if (closed)
             sp_pipeline_note(pipeline, SP_LOG_INFO, "WRK-ABANDONED", "closed %d encounters that nobody ended",
                              closed);
         sp_meter_abandoned(pipeline->config.meter, closed);

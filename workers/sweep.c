@@ -33,7 +33,8 @@ static enum sp_status close_one(const struct sp_sweep_config *config, const uint
         .gallery_count = evidence->gallery_count,
         .galleries = evidence->galleries,
         .threshold = evidence->threshold,
-        .issued_ms = now_ms, /* and expires at once: nobody is there to act on it */
+        .issued_ms = now_ms,
+        .ttl_ms = 1, /* the shortest there is: nobody is there to act on it */
         .faces = -1,
         .quality = -1,
     };
@@ -65,6 +66,7 @@ static enum sp_status sweep_partition(const struct sp_sweep_config *config, int 
     uint8_t encounters[OVERDUE_MAX][SP_ENCOUNTER_BYTES];
     int count = 0;
     bool held = false;
+    enum sp_status failed = SP_OK; /* of one encounter; the others go on */
     enum sp_status status =
         sp_ledger_lease(config->ledger, partition, config->holder, config->lease_ms, &held, err);
     if (status == SP_OK && held)
@@ -80,16 +82,20 @@ static enum sp_status sweep_partition(const struct sp_sweep_config *config, int 
             sp_encounter_state_clear(&state);
         if (step == SP_E_UNAVAILABLE)
             status = step;
+        else if (step != SP_OK)
+            failed = step;
     }
-    return status;
+    return status != SP_OK ? status : failed;
 }
 
 enum sp_status sp_sweep_pass(const struct sp_sweep_config *config, int64_t now_ms, int *ret_closed,
                              struct sp_err *err)
 {
-    enum sp_status status = SP_OK;
+    enum sp_status failed = SP_OK;
     *ret_closed = 0;
-    for (int partition = 0; partition < config->partitions && status == SP_OK; partition++)
-        status = sweep_partition(config, partition, now_ms, ret_closed, err);
-    return status;
+    for (int partition = 0; partition < config->partitions && failed != SP_E_UNAVAILABLE; partition++) {
+        enum sp_status status = sweep_partition(config, partition, now_ms, ret_closed, err);
+        failed = status != SP_OK ? status : failed;
+    }
+    return failed;
 }

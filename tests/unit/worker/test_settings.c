@@ -1,0 +1,51 @@
+/* The sample configuration is one: it parses, and says what the table says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "gpu/engine.h"
+#include "workers/settings.h"
+
+static void test_sample_parses(void **state)
+{
+    (void)state;
+    const char *source = getenv("SALLYPORT_SOURCE");
+    static struct sp_worker_settings settings;
+    struct sp_err err = {0};
+    char path[1024];
+    snprintf(path, sizeof path, "%s/deploy/worker.yaml", source ? source : ".");
+    assert_int_equal(sp_option_defaults(sp_worker_options(), &settings, &err), SP_OK);
+    if (sp_option_load(sp_worker_options(), &settings, path, &err) != SP_OK ||
+        sp_option_check(sp_worker_options(), &settings, &err) != SP_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(settings.backend, SP_BACKEND_AUTO);
+    assert_int_equal(settings.log_level, SP_LOG_INFO);
+    assert_int_equal(settings.max_batch, 8);
+}
+
+static void test_choices_are_the_enums(void **state)
+{
+    (void)state;
+    static struct sp_worker_settings settings;
+    assert_int_equal(sp_option_defaults(sp_worker_options(), &settings, NULL), SP_OK);
+    assert_int_equal(sp_option_set(sp_worker_options(), &settings, "engine.backend=cuda", NULL), SP_OK);
+    assert_int_equal(settings.backend, SP_BACKEND_CUDA);
+    assert_int_equal(sp_option_set(sp_worker_options(), &settings, "engine.backend=ref", NULL), SP_OK);
+    assert_int_equal(settings.backend, SP_BACKEND_REF);
+    assert_int_equal(sp_option_set(sp_worker_options(), &settings, "log.level=error", NULL), SP_OK);
+    assert_int_equal(settings.log_level, SP_LOG_ERROR);
+    assert_int_not_equal(sp_option_set(sp_worker_options(), &settings, "pipeline.credit=0", NULL), SP_OK);
+    assert_int_not_equal(sp_option_check(sp_worker_options(), &settings, NULL), SP_OK); /* keys are required */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sample_parses),
+                                       cmocka_unit_test(test_choices_are_the_enums)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
