@@ -11,8 +11,11 @@
 #include "workers/quality.h"
 #include "workers/resample.h"
 
-/* The black frame of the retry, as a share of the longer side. */
-#define RETRY_BORDER 0.3f
+/* The black frames of the retries, as shares of the longer side. The first brings faces that fill their picture
+ * into the detector's range. The second shows large faces to the anchors of small ones: of 23 hard crops (closed
+ * eyes, dark, blurred) in which the first two tries find nothing or little, 0.5 finds 11, 1.0 finds 7, 1.6
+ * finds 18. */
+static const float retry_borders[] = {0.3f, 1.6f};
 /* The landmark net sees nothing in a smaller crop, px. */
 #define MIN_CROP_PX 8
 
@@ -374,8 +377,8 @@ static enum sp_status look_hard(struct sp_vision *vision, const struct slice *sl
                                                                              : ROW_LOOK;
     }
     enum sp_status status = look(vision, slice, ROW_LOOK, 0, err);
-    if (status == SP_OK)
-        status = look(vision, slice, ROW_LOOK_BORDERED, RETRY_BORDER, err);
+    for (size_t i = 0; i < sizeof retry_borders / sizeof retry_borders[0] && status == SP_OK; i++)
+        status = look(vision, slice, ROW_LOOK_BORDERED, retry_borders[i], err);
     lap(&clock, &slice->timings->detect_us);
     if (status == SP_OK)
         status = describe(vision, slice, choose(vision, slice->count, ROW_FOUND), err);

@@ -52,8 +52,8 @@ struct sp_face {
 
 struct sp_faces {
     int count;
-    bool strong;                        /* the strong detector has looked */
-    bool bordered;                      /* found only after the retry with a 30 % border */
+    bool strong;   /* the strong detector has looked */
+    bool bordered; /* found only after a retry with a black border (30 %, then 160 % of the longer side) */
     struct sp_face faces[SP_MAX_FACES]; /* largest first */
 };
 
