@@ -102,7 +102,11 @@ acl_rules() { # the table of docs/redis.md, section 4
 
 start_redis() { # NAME
   start "$1" redis-server "$dir/redis/$1.conf"
-  wait_for "$1" test -S "$dir/run/$1.sock"
+  wait_for "$1" redis_answers "$1"
+}
+
+redis_answers() { # NAME: it is there, and done with loading what it had
+  [[ $(REDISCLI_AUTH=$(cat "$dir/secrets/$1-admin.pass") redis-cli -s "$dir/run/$1.sock" --user admin ping) == PONG ]]
 }
 
 start_worker() { # N
