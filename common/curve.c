@@ -85,15 +85,26 @@ enum sp_status sp_curve_watch(void *zmq_context, void *socket, void **ret_monito
     if (zmq_socket_monitor(socket, endpoint, WATCHED) != 0)
         return sp_fail(err, SP_E_INTERNAL, "cannot watch a socket: %s", zmq_strerror(zmq_errno()));
     void *monitor = zmq_socket(zmq_context, ZMQ_PAIR);
-    if (!monitor || !set_int(monitor, ZMQ_LINGER, 0) || zmq_connect(monitor, endpoint) != 0) {
+    /* Without a high-water mark: a full monitor would stop the context's I/O thread, and with it every socket. */
+    if (!monitor || !set_int(monitor, ZMQ_LINGER, 0) || !set_int(monitor, ZMQ_RCVHWM, 0) ||
+        zmq_connect(monitor, endpoint) != 0) {
         sp_fail(err, SP_E_INTERNAL, "cannot watch a socket: %s", zmq_strerror(zmq_errno()));
+        zmq_socket_monitor(socket, NULL, 0);
         if (monitor)
             zmq_close(monitor);
-        zmq_socket_monitor(socket, NULL, 0);
         return SP_E_INTERNAL;
     }
     *ret_monitor = monitor;
     return SP_OK;
+}
+
+void sp_curve_unwatch(void *socket, void **monitor)
+{
+    if (!*monitor)
+        return;
+    zmq_socket_monitor(socket, NULL, 0);
+    zmq_close(*monitor);
+    *monitor = NULL;
 }
 
 /* An event is two parts: number (16 bits) with value (32 bits), then the address. */

@@ -53,9 +53,12 @@ enum sp_status sp_curve_sender(void *zmq_message, uint8_t ret_key[32], struct sp
 
 /* Watch a client socket for a refused key or an unreachable server: poll the returned PAIR socket; sp_curve_event turns
  * one event into a sentence for people and a status (SP_E_AUTH: refused; SP_E_UNAVAILABLE: retrying; SP_OK: connected;
- * SP_E_CLOSED: the socket is closed; SP_E_NOTFOUND: no event waits; never blocks). The caller closes the monitor with
- * zmq_close. */
+ * SP_E_CLOSED: the socket is closed; SP_E_NOTFOUND: no event waits; never blocks). After SP_E_AUTH libzmq does not try
+ * again: zmq_disconnect and zmq_connect when it is time to. */
 enum sp_status sp_curve_watch(void *zmq_context, void *socket, void **ret_monitor, struct sp_err *err);
 enum sp_status sp_curve_event(void *monitor, struct sp_err *err);
+/* Stop watching and close the monitor; before the socket is closed, and never by zmq_close(monitor) alone: libzmq's I/O
+ * thread, and every socket with it, would wait for a reader for ever. Accepts a NULL monitor. */
+void sp_curve_unwatch(void *socket, void **monitor);
 
 #endif

@@ -124,8 +124,11 @@ static void *open_socket(void *zmq_context, int type)
 
 static enum sp_status open_sockets(struct sp_zap *zap, void *zmq_context, struct sp_err *err)
 {
-    char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "inproc://zap-stop-%p", (void *)zap);
+    char endpoint[64], digits[33];
+    uint8_t random[16]; /* never a name that a closed socket still holds */
+    sp_seal_random(random, sizeof random);
+    sp_seal_to_hex(digits, random, sizeof random);
+    snprintf(endpoint, sizeof endpoint, "inproc://zap-stop-%s", digits);
     zap->questions = open_socket(zmq_context, ZMQ_REP);
     zap->stop_in = open_socket(zmq_context, ZMQ_PAIR);
     zap->stop_out = open_socket(zmq_context, ZMQ_PAIR);

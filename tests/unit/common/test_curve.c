@@ -88,7 +88,8 @@ static void hear(void *monitor, enum sp_status wanted)
 
 static void close_client(void *socket, void *monitor)
 {
-    zmq_close(monitor);
+    sp_curve_unwatch(socket, &monitor);
+    assert_null(monitor);
     zmq_close(socket);
 }
 
