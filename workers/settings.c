@@ -72,7 +72,7 @@ static const struct sp_option table[] = {
     NUMBER("image.max_side_px", image_max_side, "px", 16, 16384, "8192", "largest width and height"),
     NUMBER("image.max_pixels", image_max_pixels, "px", 256, 268435456, "40000000", "most pixels"),
     NUMBER("image.max_bytes", image_max_bytes, "bytes", 64, 16777216, "16777216", "largest encoded image"),
-    REAL("quality.min_enrol_eye_px", min_enrol_eye_px, "px", 0, 1000, "40",
+    REAL("quality.min_enrol_eye_px", min_enrol_eye_px, "px", 0, 1000, "24",
          "inter-eye distance below which a portrait is too_far"),
     REAL("quality.min_probe_eye_px", min_probe_eye_px, "px", 0, 1000, "20",
          "inter-eye distance below which a frame is too_far"),

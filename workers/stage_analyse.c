@@ -1,6 +1,6 @@
 /* Analyse: the nets, over dynamic batches. What waits is taken up to the maximum; a batch that is not full waits a
- * moment only if more frames are being decoded. Enrolments and frames never share a batch: the strong detector
- * would hold up the gates. */
+ * moment only if more frames are being decoded. Enrolments go one at a time and never with frames: a batch of
+ * strong detections would hold up the gates for seconds. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ enum { BATCH = 64 };
 static bool together(const void *first, const void *next)
 {
     const struct sp_job *a = first, *b = next;
-    return (a->kind == SP_MSG_ENROL) == (b->kind == SP_MSG_ENROL);
+    return a->kind != SP_MSG_ENROL && b->kind != SP_MSG_ENROL;
 }
 
 static int take_batch(struct sp_pipeline *pipeline, void **jobs)
@@ -21,7 +21,8 @@ static int take_batch(struct sp_pipeline *pipeline, void **jobs)
     struct sp_queue *queue = pipeline->queues[STAGE_ANALYSE];
     int max = pipeline->config.max_batch < BATCH ? pipeline->config.max_batch : BATCH;
     int count = sp_queue_take(queue, jobs, max, -1, together);
-    if (count <= 0 || count == max || !pipeline->config.batch_delay_us || !atomic_load(&pipeline->decoding))
+    if (count <= 0 || count == max || ((struct sp_job *)jobs[0])->kind == SP_MSG_ENROL ||
+        !pipeline->config.batch_delay_us || !atomic_load(&pipeline->decoding))
         return count;
     uint64_t until_ns = sp_clock_mono_ns() + (uint64_t)pipeline->config.batch_delay_us * 1000;
     for (uint64_t now_ns; count < max && (now_ns = sp_clock_mono_ns()) < until_ns;) {
@@ -29,7 +30,7 @@ static int take_batch(struct sp_pipeline *pipeline, void **jobs)
         int came = sp_queue_take(queue, more, max - count, (int64_t)((until_ns - now_ns) / 1000), together);
         if (came <= 0)
             break;
-        if (!together(jobs[0], more[0])) { /* the other kind: back to its place in the queue */
+        if (!together(jobs[0], more[0])) { /* an enrolment: back to its place in the queue */
             for (int i = 0; i < came; i++)
                 sp_pipeline_pass(pipeline, STAGE_ANALYSE, more[i]);
             break;

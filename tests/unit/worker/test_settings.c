@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "gpu/engine.h"
+#include "workers/image.h"
 #include "workers/settings.h"
 
 static void test_sample_parses(void **state)
@@ -26,6 +27,17 @@ static void test_sample_parses(void **state)
     assert_int_equal(settings.backend, SP_BACKEND_AUTO);
     assert_int_equal(settings.log_level, SP_LOG_INFO);
     assert_int_equal(settings.max_batch, 8);
+    struct sp_vision_limits vision = sp_vision_limits_default(); /* one default, said in two places */
+    assert_true((float)settings.min_enrol_eye_px == vision.min_enrol_eye_px);
+    assert_true((float)settings.min_probe_eye_px == vision.min_probe_eye_px);
+    assert_int_equal(settings.min_sharpness, vision.min_sharpness);
+    assert_int_equal(settings.min_exposure, vision.min_exposure);
+    assert_int_equal(settings.min_pose, vision.min_pose);
+    struct sp_image_limits image = sp_image_limits_default();
+    assert_int_equal(settings.image_min_side, image.min_side_px);
+    assert_int_equal(settings.image_max_side, image.max_side_px);
+    assert_true((uint64_t)settings.image_max_pixels == image.max_pixels);
+    assert_true((size_t)settings.image_max_bytes == image.max_bytes);
 }
 
 static void test_choices_are_the_enums(void **state)
