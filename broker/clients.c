@@ -12,9 +12,10 @@ int clients_find(const struct broker *broker, const struct broker_route *route, 
 {
     const struct index *index = &broker->client_routes;
     for (int i = index_first(index, hash_route(index, route)); i >= 0; i = index_next(index, i))
-        if (broker_route_equal(&broker->clients[i].route, route))
-            /* a connection keeps its key; a route that comes with another one is another connection */
-            return !key || memcmp(broker->clients[i].key, key, 32) == 0 ? i : NOBODY;
+        /* a connection keeps its key: a route that comes with another one is another connection */
+        if (broker_route_equal(&broker->clients[i].route, route) &&
+            (!key || memcmp(broker->clients[i].key, key, 32) == 0))
+            return i;
     return NOBODY;
 }
 

@@ -13,8 +13,10 @@ int fleet_find(const struct broker *broker, const struct broker_route *route, co
 {
     const struct index *index = &broker->worker_routes;
     for (int i = index_first(index, hash_route(index, route)); i >= 0; i = index_next(index, i))
-        if (broker_route_equal(&broker->workers[i].route, route))
-            return !key || memcmp(broker->workers[i].key, key, 32) == 0 ? i : NOBODY;
+        /* a connection keeps its key: a route that comes with another one is another connection */
+        if (broker_route_equal(&broker->workers[i].route, route) &&
+            (!key || memcmp(broker->workers[i].key, key, 32) == 0))
+            return i;
     return NOBODY;
 }
 

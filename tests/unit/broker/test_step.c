@@ -214,7 +214,10 @@ static void test_frame_job_result_answer(void **state)
     send_result(&w, &worker, job, SP_ANSWER_ERROR); /* errors carry no payload */
     assert_false(heard(&w, &cam, SP_MSG_ANSWER, 0)->forward);
     send_frame(&w, &cam, 8, 1);
-    job = expect_job(&w, &worker, 1);
+    uint64_t old = job;
+    job = expect_job(&w, &worker, 1); /* in the same slot as the one before */
+    send_result(&w, &worker, old, SP_ANSWER_DECIDED);
+    expect_silence(&w);
     struct sp_header naked = {.type = SP_MSG_RESULT, .job = job, .answer = SP_ANSWER_DECIDED};
     send_back(&w, &worker, &naked, 0); /* a decision without its payload is the worker's fault */
     expect_answer(&w, &cam, 8, SP_ANSWER_ERROR, SP_REASON_INTERNAL);
@@ -309,6 +312,19 @@ static void test_order(void **state)
     const uint32_t budgets[] = {4000, 5000, 500, 900}; /* class first, then the earliest deadline */
     for (int i = 0; i < 4; i++)
         assert_int_equal(heard(&w, &worker, SP_MSG_JOB, i)->budget_ms, budgets[i]);
+}
+
+static void test_order_of_equals(void **state)
+{
+    (void)state;
+    say_hello(&w, &cam2, "A1");
+    say_hello(&w, &cam, "A1");
+    send_frame(&w, &cam2, 2, 1);
+    send_frame(&w, &cam, 1, 1);
+    send_frame(&w, &cam2, 2, 2);
+    say_ready(&w, &worker, 3);
+    for (int i = 1; i < 3; i++) /* first come, first served: numbers of jobs only grow */
+        assert_true(heard(&w, &worker, SP_MSG_JOB, i)->job > heard(&w, &worker, SP_MSG_JOB, i - 1)->job);
 }
 
 static void test_budget(void **state)
@@ -412,7 +428,10 @@ static void test_worker_lost(void **state)
     for (uint32_t attempt = 2; attempt <= 3; attempt++) {
         world_event(&w, BROKER_BACK_LOST, &worker);
         expect_silence(&w);
-        send_frame(&w, &cam, 2, attempt); /* arrives later, and ends earlier: still goes behind */
+        struct sp_header later =
+            frame_header(&w, &cam, 2, 1); /* arrives later, and ends earlier: still goes behind */
+        later.budget_ms = 500;
+        send_front(&w, &cam, &later, 10);
         say_ready(&w, &worker, 1);
         expect_job(&w, &worker, attempt);
     }
@@ -508,6 +527,37 @@ static void test_duplicate_joins(void **state)
     send_result(&w, &worker, job, SP_ANSWER_DECIDED);
     expect_answer(&w, &cam, 1, SP_ANSWER_DECIDED, 0);
     assert_null(heard(&w, &cam2, SP_MSG_ANSWER, 0));
+}
+
+static void test_same_route_another_key(void **state)
+{
+    (void)state;
+    greet_all();
+    struct actor thief = cam2;
+    thief.route = cam.route;
+    send_bare(&w, &thief, SP_MSG_PING);
+    expect_refused(&w, &cam, SP_REASON_NOT_GREETED);
+    thief = worker2;
+    thief.route = worker.route;
+    send_bare(&w, &thief, SP_MSG_BEAT);
+    expect_refused(&w, &worker, SP_REASON_NOT_GREETED);
+}
+
+static void test_same_frame_another_lane(void **state)
+{
+    (void)state;
+    struct sp_header hello = {.type = SP_MSG_HELLO, .lane_count = 2, .lanes = {"A1", "B2"}};
+    say_ready(&w, &worker, 2);
+    send_front(&w, &cam2, &hello, 0);
+    memcpy(cam2.session, heard(&w, &cam2, SP_MSG_WELCOME, 0)->session, sizeof cam2.session);
+    send_frame(&w, &cam2, 1, 1);
+    uint64_t job = expect_job(&w, &worker, 1);
+    struct sp_header header = frame_header(&w, &cam2, 1, 1);
+    snprintf(header.lane, sizeof header.lane, "B2");
+    send_front(&w, &cam2, &header, 10);
+    expect_answer(&w, &cam2, 1, SP_ANSWER_ERROR, SP_REASON_NOT_YOUR_ENCOUNTER);
+    send_result(&w, &worker, job, SP_ANSWER_DECIDED);
+    assert_string_equal(heard(&w, &cam2, SP_MSG_ANSWER, 0)->lane, "A1");
 }
 
 static void test_new_session_takes_over(void **state)
@@ -698,6 +748,10 @@ static void test_stop_answers_what_is_left(void **state)
     expect_answer(&w, &cam, 1, SP_ANSWER_BUSY, SP_REASON_DRAINING);
     assert_non_null(heard(&w, &cam, SP_MSG_BYE, 0));
     struct broker_gauges gauges;
+    send_bare(&w, &cam, SP_MSG_PING);
+    expect_silence(&w);
+    say_hello(&w, &cam, "A1");
+    expect_refused(&w, &cam, SP_REASON_DRAINING);
     broker_gauges(w.broker, &gauges);
     assert_int_equal(gauges.held_bytes + (uint64_t)gauges.clients + (uint64_t)gauges.workers, 0);
 }
@@ -717,6 +771,9 @@ int main(void)
         T(test_queue_limits),
         T(test_byte_limit),
         T(test_order),
+        T(test_order_of_equals),
+        T(test_same_route_another_key),
+        T(test_same_frame_another_lane),
         T(test_budget),
         T(test_grace_and_late_result),
         T(test_silent_worker),
