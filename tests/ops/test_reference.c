@@ -21,7 +21,7 @@ static float *run_reference(struct onnx_maker *maker, const float *rows, struct 
     struct sp_net *net = NULL;
     struct sp_err err = {0};
     size_t length, count = 1;
-    const float *out[1];
+    const float *out[SP_NET_MAX_PORTS];
     uint8_t *bytes = onnx_maker_pack(maker, &length);
     if (sp_net_load_memory(&net, engine, bytes, length, "reference", &config, &err) ||
         sp_net_run(net, BATCH, &rows, out, &err))
