@@ -37,6 +37,15 @@ struct fake_inside {
     uint8_t session[SP_SESSION_BYTES];
 };
 
+const struct fake_seen *fake_seen(const struct fake_broker *fake, int index)
+{
+    int count = fake->seen_count; /* what it covers was written before it grew */
+    index = index < 0 ? count + index : index;
+    if (index < 0 || index >= count)
+        abort();
+    return &fake->seen[index];
+}
+
 static void must(enum sp_status status, const struct sp_err *err)
 {
     if (status != SP_OK) {
@@ -54,8 +63,8 @@ static void send_parts(struct fake_broker *f, const struct message *to, const vo
         zmq_send(f->inside->router, payload, payload_length, 0);
 }
 
-static void reply(struct fake_broker *f, const struct message *to, const struct sp_header *header, const void *payload,
-                  size_t payload_length)
+static void reply(struct fake_broker *f, const struct message *to, const struct sp_header *header,
+                  const void *payload, size_t payload_length)
 {
     struct sp_err err = {0};
     uint8_t bytes[SP_HEADER_MAX_BYTES];
@@ -81,10 +90,15 @@ static void issue(const struct fake_broker *f, const char *kind, int mode, uint8
 static void welcome(struct fake_broker *f, const struct message *to)
 {
     uint8_t cert[SP_CERT_MAX_BYTES];
-    struct sp_header h = {.type = SP_MSG_WELCOME, .window = f->window, .max_age_ms = 5000,
-                          .heartbeat_ms = f->heartbeat_ms, .max_payload = f->max_payload, .cert = cert};
+    struct sp_header h = {.type = SP_MSG_WELCOME,
+                          .window = f->window,
+                          .max_age_ms = 5000,
+                          .heartbeat_ms = f->heartbeat_ms,
+                          .max_payload = f->max_payload,
+                          .cert = cert};
     if (f->refuse_hello) {
-        reply(f, to, &(struct sp_header){.type = SP_MSG_REFUSED, .reason = SP_REASON_NOT_YOUR_LANE, .text = "lane A1"},
+        reply(f, to,
+              &(struct sp_header){.type = SP_MSG_REFUSED, .reason = SP_REASON_NOT_YOUR_LANE, .text = "lane A1"},
               NULL, 0);
         return;
     }
@@ -100,10 +114,16 @@ static void decide(const struct fake_broker *f, const struct sp_header *in, int 
 {
     struct sp_err err = {0};
     bool match = mode != FAKE_UNDECIDED;
-    struct sp_decision d = {.seq = in->seq, .outcome = match ? SP_OUTCOME_MATCH : SP_OUTCOME_REFER,
-                            .reason = match ? SP_REASON_NONE : SP_REASON_TOO_DARK, .has_traveller = match,
-                            .issued_ms = sp_clock_wall_ms(), .assignment = 4, .gallery_count = 1, .threshold = 0.5,
-                            .policy = "none", .galleries = {{"air-1", 9}}};
+    struct sp_decision d = {.seq = in->seq,
+                            .outcome = match ? SP_OUTCOME_MATCH : SP_OUTCOME_REFER,
+                            .reason = match ? SP_REASON_NONE : SP_REASON_TOO_DARK,
+                            .has_traveller = match,
+                            .issued_ms = sp_clock_wall_ms(),
+                            .assignment = 4,
+                            .gallery_count = 1,
+                            .threshold = 0.5,
+                            .policy = "none",
+                            .galleries = {{"air-1", 9}}};
     d.expires_ms = d.issued_ms + (mode == FORGE_AGE ? 1 : 30000);
     strcpy(d.lane, mode == FORGE_LANE ? "B2" : in->lane);
     if (match)
@@ -131,11 +151,10 @@ static bool open_message(struct fake_broker *f, const struct message *m, const s
     uint8_t *plain = malloc(m->payload_length + 1);
     size_t length = 0, image_length = 0;
     const uint8_t *image = NULL;
-    bool opened =
-        sp_seal_unwrap(key, in->wrapped_key, f->fleet.public_key, f->fleet.secret, NULL) == SP_OK &&
-        sp_seal_payload_open(plain, &length, m->payload, m->payload_length, m->header, m->header_length, key,
-                             SP_TO_WORKER, NULL) == SP_OK &&
-        sp_wire_parse(&doc, plain, length, &sp_wire_payload_limits, NULL) == SP_OK;
+    bool opened = sp_seal_unwrap(key, in->wrapped_key, f->fleet.public_key, f->fleet.secret, NULL) == SP_OK &&
+                  sp_seal_payload_open(plain, &length, m->payload, m->payload_length, m->header, m->header_length,
+                                       key, SP_TO_WORKER, NULL) == SP_OK &&
+                  sp_wire_parse(&doc, plain, length, &sp_wire_payload_limits, NULL) == SP_OK;
     if (opened && sp_wire_get_view(sp_wire_root(doc), "image", 1u << 24, &image, &image_length, NULL) == SP_OK) {
         seen->image_length = image_length;
         memcpy(seen->image, image, image_length < sizeof seen->image ? image_length : sizeof seen->image);
@@ -152,7 +171,8 @@ static void answer_sealed(struct fake_broker *f, const struct message *to, const
     uint8_t ad[SP_ANSWER_AD_BYTES], *plain = NULL, key[SP_KEY_BYTES];
     size_t length;
     bool undecided = (mode == FAKE_UNDECIDED && in->type == SP_MSG_FRAME) || mode == FORGE_UNDECIDED;
-    struct sp_header out = {.type = SP_MSG_ANSWER, .seq = in->seq,
+    struct sp_header out = {.type = SP_MSG_ANSWER,
+                            .seq = in->seq,
                             .answer = undecided ? SP_ANSWER_UNDECIDED : SP_ANSWER_DECIDED,
                             .reason = mode == FAKE_UNDECIDED ? SP_REASON_TOO_DARK : SP_REASON_NONE};
     struct sp_answer_body *body = calloc(1, sizeof *body);

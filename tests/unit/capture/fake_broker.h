@@ -57,12 +57,14 @@ struct fake_broker {
     uint32_t window, heartbeat_ms;
     _Atomic uint32_t max_payload;
     _Atomic int hellos, pings, byes, frames, closes, seen_count;
-    struct fake_seen seen[FAKE_SEEN_MAX]; /* read only what seen_count covers */
+    struct fake_seen seen[FAKE_SEEN_MAX]; /* by fake_seen only */
     struct fake_inside *inside;
 };
 
 /* Start it with fresh keys in a folder of its own; the client's key is in its peer table. Aborts the test on failure. */
 void fake_broker_start(struct fake_broker *fake, uint32_t window, uint32_t heartbeat_ms);
 void fake_broker_stop(struct fake_broker *fake);
+/* The frame or close that came as number `index` (from 0; -1: the last). Aborts if none did. */
+const struct fake_seen *fake_seen(const struct fake_broker *fake, int index);
 
 #endif

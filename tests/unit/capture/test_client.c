@@ -1,5 +1,5 @@
-/* The client library against a broker that can misbehave: what it believes, what it refuses and by which name, and that
- * every message gets one answer. */
+/* The client library against a broker that can misbehave: what it believes, what it refuses and by which name, and
+ * that every message gets one answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,8 +57,14 @@ static void on_answer(void *user, const struct sp_client_answer *a)
 static struct sp_client_config config_of(struct world *w)
 {
     static const char *const lanes[] = {"A1"};
-    struct sp_client_config c = {.address = w->fake.address, .self = w->fake.client, .agent = "test", .lanes = lanes,
-                                 .lane_count = 1, .grace_ms = 60, .retry_busy = w->retry_busy, .on_answer = on_answer,
+    struct sp_client_config c = {.address = w->fake.address,
+                                 .self = w->fake.client,
+                                 .agent = "test",
+                                 .lanes = lanes,
+                                 .lane_count = 1,
+                                 .grace_ms = 60,
+                                 .retry_busy = w->retry_busy,
+                                 .on_answer = on_answer,
                                  .user = &w->heard};
     memcpy(c.broker_key, w->fake.curve.public_key, 32);
     memcpy(c.authority, w->fake.authority.public_key, 32);
@@ -94,8 +100,13 @@ static int teardown(void **state)
 static void send_frame(struct world *w, uint32_t seq, uint32_t budget_ms)
 {
     struct sp_err err = {0};
-    struct sp_client_frame f = {.lane = "A1", .seq = seq, .job_class = SP_CLASS_GATE, .budget_ms = budget_ms,
-                                .image = "an image of a face", .image_length = 18, .captured_ms = 1};
+    struct sp_client_frame f = {.lane = "A1",
+                                .seq = seq,
+                                .job_class = SP_CLASS_GATE,
+                                .budget_ms = budget_ms,
+                                .image = "an image of a face",
+                                .image_length = 18,
+                                .captured_ms = 1};
     memcpy(f.encounter, w->encounter, sizeof f.encounter);
     if (sp_client_frame(w->client, &f, &err) != SP_OK)
         fail_msg("%s", err.text);
@@ -128,7 +139,7 @@ static void a_decision_is_believed_when_everything_fits(void **state)
     assert_true(w->heard.list[0].score == 0.75);
     assert_int_equal(sp_client_pending(w->client), 0);
     /* what the worker saw */
-    const struct fake_seen *seen = &w->fake.seen[0];
+    const struct fake_seen *seen = fake_seen(&w->fake, 0);
     assert_true(seen->opened);
     assert_int_equal(seen->image_length, 18);
     assert_memory_equal(seen->image, "an image of a face", 18);
@@ -142,14 +153,22 @@ struct forgery {
     enum sp_verdict verdict;
 };
 static const struct forgery forgeries[] = {
-    {FORGE_SIGNATURE, SP_VERDICT_BAD_SIGNATURE},   {FORGE_LANE, SP_VERDICT_OTHER_LANE},
-    {FORGE_ENCOUNTER, SP_VERDICT_OTHER_ENCOUNTER}, {FORGE_SENDER, SP_VERDICT_OTHER_SENDER},
-    {FORGE_SEQ, SP_VERDICT_UNKNOWN_SEQ},           {FORGE_AUTHORITY, SP_VERDICT_BAD_CERTIFICATE},
-    {FORGE_FLEET_CERT, SP_VERDICT_BAD_CERTIFICATE}, {FORGE_OLD_CERT, SP_VERDICT_BAD_CERTIFICATE},
-    {FORGE_NO_DECISION, SP_VERDICT_NO_DECISION},   {FORGE_BODY, SP_VERDICT_MALFORMED},
-    {FORGE_DECISION, SP_VERDICT_MALFORMED},        {FORGE_KEY, SP_VERDICT_CANNOT_OPEN},
-    {FORGE_REASON, SP_VERDICT_CANNOT_OPEN},        {FORGE_NO_PAYLOAD, SP_VERDICT_MALFORMED},
-    {FORGE_UNDECIDED, SP_VERDICT_MALFORMED},       {FORGE_TWO_FACES, SP_VERDICT_MALFORMED},
+    {FORGE_SIGNATURE, SP_VERDICT_BAD_SIGNATURE},
+    {FORGE_LANE, SP_VERDICT_OTHER_LANE},
+    {FORGE_ENCOUNTER, SP_VERDICT_OTHER_ENCOUNTER},
+    {FORGE_SENDER, SP_VERDICT_OTHER_SENDER},
+    {FORGE_SEQ, SP_VERDICT_UNKNOWN_SEQ},
+    {FORGE_AUTHORITY, SP_VERDICT_BAD_CERTIFICATE},
+    {FORGE_FLEET_CERT, SP_VERDICT_BAD_CERTIFICATE},
+    {FORGE_OLD_CERT, SP_VERDICT_BAD_CERTIFICATE},
+    {FORGE_NO_DECISION, SP_VERDICT_NO_DECISION},
+    {FORGE_BODY, SP_VERDICT_MALFORMED},
+    {FORGE_DECISION, SP_VERDICT_MALFORMED},
+    {FORGE_KEY, SP_VERDICT_CANNOT_OPEN},
+    {FORGE_REASON, SP_VERDICT_CANNOT_OPEN},
+    {FORGE_NO_PAYLOAD, SP_VERDICT_MALFORMED},
+    {FORGE_UNDECIDED, SP_VERDICT_MALFORMED},
+    {FORGE_TWO_FACES, SP_VERDICT_MALFORMED},
 };
 
 static void forgeries_are_refused_by_name(void **state)
@@ -257,7 +276,7 @@ static void an_answer_sealed_under_the_session_before_opens(void **state)
     assert_int_equal(sp_client_counts(w->client).sessions, 2);
     assert_int_equal(sp_client_counts(w->client).refusals, 1);
     /* the second sending was sealed for the second session */
-    assert_true(w->fake.seen[w->fake.seen_count - 1].opened);
+    assert_true(fake_seen(&w->fake, -1)->opened);
 }
 
 static void busy_is_tried_again_within_the_budget(void **state)
@@ -276,9 +295,9 @@ static void busy_is_tried_again_within_the_budget(void **state)
     assert_int_equal(w->heard.list[0].answer, SP_ANSWER_DECIDED);
     assert_int_equal(sp_client_counts(w->client).retried, w->fake.frames - 1);
     for (int i = 0; i < w->fake.seen_count; i++) {
-        assert_int_equal(w->fake.seen[i].header.seq, 1);
+        assert_int_equal(fake_seen(&w->fake, i)->header.seq, 1);
         if (i > 0)
-            assert_true(w->fake.seen[i].header.budget_ms < w->fake.seen[i - 1].header.budget_ms);
+            assert_true(fake_seen(&w->fake, i)->header.budget_ms < fake_seen(&w->fake, i - 1)->header.budget_ms);
     }
     w->fake.mode = FAKE_BUSY; /* always: then busy is the answer, within the budget */
     send_frame(w, 2, 150);
@@ -422,8 +441,8 @@ static void a_payload_over_the_brokers_limit_is_answered_here(void **state)
     w->fake.max_payload = 1000;
     connect_client(w);
     uint8_t *image = calloc(1, 2000);
-    struct sp_client_frame f = {.lane = "A1", .seq = 1, .job_class = 1, .budget_ms = 1000, .image = image,
-                                .image_length = 2000};
+    struct sp_client_frame f = {
+        .lane = "A1", .seq = 1, .job_class = 1, .budget_ms = 1000, .image = image, .image_length = 2000};
     assert_int_equal(sp_client_frame(w->client, &f, &err), SP_OK);
     assert_int_equal(sp_client_frame(w->client, &f, &err), SP_E_EXISTS);
     hear(w, 1, 2000);

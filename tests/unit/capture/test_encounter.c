@@ -36,8 +36,9 @@ static void on_line(void *user, const struct sp_encounter_line *line)
     struct world *w = user;
     assert_true(w->count < LINES_MAX);
     const struct sp_client_answer *a = line->answer;
-    w->lines[w->count++] = (struct line){a->kind, a->seq, a->answer, a->reason,
-                                         a->decision_count > 0 ? a->decisions[0].outcome : 0, line->tag, line->final};
+    w->lines[w->count++] = (struct line){
+        a->kind,   a->seq,     a->answer, a->reason, a->decision_count > 0 ? a->decisions[0].outcome : 0,
+        line->tag, line->final};
 }
 
 static void on_answer(void *user, const struct sp_client_answer *answer)
@@ -51,15 +52,26 @@ static void begin(struct world *w, uint32_t window, uint32_t budget_ms)
     static const char *const lanes[] = {"A1"};
     struct sp_err err = {0};
     fake_broker_start(&w->fake, window, 1000);
-    struct sp_client_config c = {.address = w->fake.address, .self = w->fake.client, .agent = "test", .lanes = lanes,
-                                 .lane_count = 1, .grace_ms = 60, .on_answer = on_answer, .user = w};
+    struct sp_client_config c = {.address = w->fake.address,
+                                 .self = w->fake.client,
+                                 .agent = "test",
+                                 .lanes = lanes,
+                                 .lane_count = 1,
+                                 .grace_ms = 60,
+                                 .on_answer = on_answer,
+                                 .user = w};
     memcpy(c.broker_key, w->fake.curve.public_key, 32);
     memcpy(c.authority, w->fake.authority.public_key, 32);
     if (sp_client_new(&w->client, &c, &err) != SP_OK || sp_client_connect(w->client, 5000, &err) != SP_OK)
         fail_msg("%s", err.text);
-    struct sp_encounter_config e = {.client = w->client, .lane = "A1", .job_class = SP_CLASS_GATE,
-                                    .budget_ms = budget_ms, .close_ms = 1000, .close_reason = SP_REASON_DONE,
-                                    .on_line = on_line, .user = w};
+    struct sp_encounter_config e = {.client = w->client,
+                                    .lane = "A1",
+                                    .job_class = SP_CLASS_GATE,
+                                    .budget_ms = budget_ms,
+                                    .close_ms = 1000,
+                                    .close_reason = SP_REASON_DONE,
+                                    .on_line = on_line,
+                                    .user = w};
     assert_int_equal(sp_encounter_new(&w->encounter, &e, NULL), SP_OK);
 }
 
@@ -133,9 +145,9 @@ static void undecided_to_the_end_is_closed_and_gets_a_final(void **state)
     assert_int_equal(w->lines[2].outcome, SP_OUTCOME_REFER);
     assert_ptr_equal(w->lines[2].tag, tags[2]);
     assert_true(w->lines[2].final);
-    assert_int_equal(w->fake.seen[2].header.reason, SP_REASON_DONE);
-    assert_true(w->fake.seen[1].header.last);
-    assert_false(w->fake.seen[0].header.last);
+    assert_int_equal(fake_seen(&w->fake, 2)->header.reason, SP_REASON_DONE);
+    assert_true(fake_seen(&w->fake, 1)->header.last);
+    assert_false(fake_seen(&w->fake, 0)->header.last);
 }
 
 static void the_newest_frame_wins_under_a_slow_broker(void **state)
@@ -164,7 +176,7 @@ static void the_newest_frame_wins_under_a_slow_broker(void **state)
     assert_int_equal(w->lines[5].kind, SP_MSG_CLOSE);
     assert_int_equal(w->lines[5].seq, 6);
     assert_int_equal(w->fake.frames, 2); /* what was superseded never left */
-    assert_string_equal((const char *)w->fake.seen[1].image, "f5");
+    assert_string_equal((const char *)fake_seen(&w->fake, 1)->image, "f5");
 }
 
 static void the_window_is_kept(void **state)
@@ -203,7 +215,7 @@ static void a_spent_budget_is_closed_as_timeout(void **state)
     assert_int_equal(w->lines[2].kind, SP_MSG_CLOSE);
     assert_int_equal(w->lines[2].seq, 3);
     assert_int_equal(w->lines[2].outcome, SP_OUTCOME_REFER);
-    assert_int_equal(w->fake.seen[w->fake.seen_count - 1].header.reason, SP_REASON_TIMEOUT);
+    assert_int_equal(fake_seen(&w->fake, -1)->header.reason, SP_REASON_TIMEOUT);
 }
 
 static void who_may_not_speak_sends_no_close(void **state)
@@ -247,7 +259,8 @@ static void write_file(const char *folder, const char *name)
 static void folders_are_listed_in_order_and_bounded(void **state)
 {
     (void)state;
-    static const char *const names[] = {"b.JPG", "a.jpeg", "c.png", ".hidden.jpg", "notes.txt", "a10.jpg", "a9.jpg"};
+    static const char *const names[] = {"b.JPG",     "a.jpeg",  "c.png", ".hidden.jpg",
+                                        "notes.txt", "a10.jpg", "a9.jpg"};
     static const char *const expected[] = {"a.jpeg", "a10.jpg", "a9.jpg", "b.JPG", "c.png"};
     char folder[] = "/tmp/sp-source-XXXXXX", path[300];
     struct sp_source *source = NULL;
@@ -282,14 +295,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_match_ends_it_without_a_close),
-        TEST(undecided_to_the_end_is_closed_and_gets_a_final),
-        TEST(the_newest_frame_wins_under_a_slow_broker),
-        TEST(the_window_is_kept),
-        TEST(a_spent_budget_is_closed_as_timeout),
-        TEST(who_may_not_speak_sends_no_close),
-        TEST(a_forged_answer_does_not_decide),
-        cmocka_unit_test(folders_are_listed_in_order_and_bounded),
+        TEST(a_match_ends_it_without_a_close),           TEST(undecided_to_the_end_is_closed_and_gets_a_final),
+        TEST(the_newest_frame_wins_under_a_slow_broker), TEST(the_window_is_kept),
+        TEST(a_spent_budget_is_closed_as_timeout),       TEST(who_may_not_speak_sends_no_close),
+        TEST(a_forged_answer_does_not_decide),           cmocka_unit_test(folders_are_listed_in_order_and_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* sallyport-capture itself, and the Python client written from docs/protocol.md alone, against the same fake broker: what they
- * print, that they agree, and how they leave. */
+/* sallyport-capture itself, and the Python client written from docs/protocol.md alone, against the same fake
+ * broker: what they print, that they agree, and how they leave. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <spawn.h>
@@ -43,7 +43,8 @@ static int run(struct world *w, const char *const *arguments)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     posix_spawn_file_actions_adddup2(&actions, err[1], 2);
-    assert_int_equal(posix_spawnp(&pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments, environ), 0);
+    assert_int_equal(posix_spawnp(&pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments, environ),
+                     0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
     close(err[1]);
@@ -107,8 +108,8 @@ static int teardown(void **state)
 
 static int capture(struct world *w, const char *option, const char *value)
 {
-    return run(w, (const char *[]){program(), "--config", w->config, "--lane", "A1", "--json", w->image, option, value,
-                                   NULL});
+    return run(w, (const char *[]){program(), "--config", w->config, "--lane", "A1", "--json", w->image, option,
+                                   value, NULL});
 }
 
 static int count_lines(const char *text)
@@ -131,7 +132,7 @@ static void each_file_is_an_encounter_and_each_answer_a_line(void **state)
     assert_int_equal(capture(w, "--close", "left"), 0);
     assert_int_equal(count_lines(w->out), 2);
     assert_non_null(strstr(w->out, "\"kind\":\"close\",\"seq\":2,\"answer\":\"decided\",\"outcome\":\"refer\""));
-    assert_int_equal(w->fake.seen[w->fake.seen_count - 1].header.reason, SP_REASON_LEFT);
+    assert_int_equal(fake_seen(&w->fake, -1)->header.reason, SP_REASON_LEFT);
 }
 
 static void a_folder_can_be_one_encounter(void **state)
@@ -141,14 +142,14 @@ static void a_folder_can_be_one_encounter(void **state)
     snprintf(second, sizeof second, "%s/face2.jpg", w->fake.folder);
     assert_int_equal(sp_file_write(second, "image2", 6, 0600, NULL), SP_OK);
     w->fake.mode = FAKE_UNDECIDED;
-    assert_int_equal(run(w, (const char *[]){program(), "--config", w->config, "--lane", "A1", "--json", "--together",
-                                             w->fake.folder, NULL}),
+    assert_int_equal(run(w, (const char *[]){program(), "--config", w->config, "--lane", "A1", "--json",
+                                             "--together", w->fake.folder, NULL}),
                      0);
     assert_int_equal(count_lines(w->out), 3);
     assert_int_equal(w->fake.frames, 2);
     assert_int_equal(w->fake.closes, 1);
-    assert_int_equal(w->fake.seen[2].header.seq, 3);
-    assert_memory_equal(w->fake.seen[0].header.encounter, w->fake.seen[2].header.encounter, 16);
+    assert_int_equal(fake_seen(&w->fake, 2)->header.seq, 3);
+    assert_memory_equal(fake_seen(&w->fake, 0)->header.encounter, fake_seen(&w->fake, 2)->header.encounter, 16);
     unlink(second);
 }
 
@@ -190,8 +191,8 @@ static void the_sample_configuration_is_one(void **state)
     snprintf(set[1], 256, "broker.key=%s", w->broker_key);
     snprintf(set[2], 256, "keys.curve=%s", w->curve);
     snprintf(set[3], 256, "keys.authority=%s", w->authority);
-    assert_int_equal(run(w, (const char *[]){program(), "--config", w->config, "--set", set[0], "--set", set[1], "--set",
-                                             set[2], "--set", set[3], "--lane", "A1", w->image, NULL}),
+    assert_int_equal(run(w, (const char *[]){program(), "--config", w->config, "--set", set[0], "--set", set[1],
+                                             "--set", set[2], "--set", set[3], "--lane", "A1", w->image, NULL}),
                      0);
     assert_non_null(strstr(w->out, "match"));
 }
@@ -200,15 +201,16 @@ static void the_sample_configuration_is_one(void **state)
 static void without_times(const char *json, char *ret, size_t capacity)
 {
     size_t length = 0;
-    static const char *const keys[] = {"answer", "outcome", "reason", "traveller", "candidate", "manifest", "policy",
-                                       "pack", "assignment", "score"};
+    static const char *const keys[] = {"answer",   "outcome", "reason", "traveller",  "candidate",
+                                       "manifest", "policy",  "pack",   "assignment", "score"};
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
         char quoted[32];
         snprintf(quoted, sizeof quoted, "\"%s\":", keys[k]);
         const char *at = strstr(json, quoted); /* what is inside "versions" is absent where that is null */
         at = at ? at + strlen(quoted) : "absent,";
         at += *at == ' ';
-        length += (size_t)snprintf(ret + length, capacity - length, "%s=%.*s ", keys[k], (int)strcspn(at, ",}"), at);
+        length +=
+            (size_t)snprintf(ret + length, capacity - length, "%s=%.*s ", keys[k], (int)strcspn(at, ",}"), at);
     }
 }
 
@@ -222,17 +224,18 @@ static void both_clients_hear_the_same(void **state)
         skip();
     }
     snprintf(script, sizeof script, "%s/tests/flow/client.py", source);
-    static const int modes[] = {FAKE_MATCH, FAKE_UNDECIDED, FORGE_SIGNATURE, FORGE_LANE, FORGE_ENCOUNTER, FORGE_SENDER,
-                                FORGE_SEQ, FORGE_AUTHORITY, FORGE_FLEET_CERT, FORGE_OLD_CERT, FORGE_NO_DECISION,
-                                FORGE_KEY, FORGE_REASON, FORGE_NO_PAYLOAD};
+    static const int modes[] = {FAKE_MATCH,       FAKE_UNDECIDED,  FORGE_SIGNATURE,   FORGE_LANE,
+                                FORGE_ENCOUNTER,  FORGE_SENDER,    FORGE_SEQ,         FORGE_AUTHORITY,
+                                FORGE_FLEET_CERT, FORGE_OLD_CERT,  FORGE_NO_DECISION, FORGE_KEY,
+                                FORGE_REASON,     FORGE_NO_PAYLOAD};
     setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         w->fake.mode = modes[i];
         int expected = capture(w, NULL, NULL);
         without_times(w->out, first, sizeof first);
         int code = run(w, (const char *[]){"/usr/bin/python3", script, "--broker", w->fake.address, "--broker-key",
-                                           w->broker_key, "--curve", w->curve, "--authority", w->authority, "--lane",
-                                           "A1", "--json", w->image, NULL});
+                                           w->broker_key, "--curve", w->curve, "--authority", w->authority,
+                                           "--lane", "A1", "--json", w->image, NULL});
         if (code != expected)
             fail_msg("mode %d: client.py leaves with %d, sallyport-capture with %d: %s", modes[i], code, expected,
                      w->err);

@@ -14,8 +14,14 @@ static const char *const path = "frames/a \"b\"\\c.jpg";
 
 static struct sp_decision decision(uint32_t face, int outcome)
 {
-    struct sp_decision d = {.lane = "A1", .face = face, .seq = 1, .outcome = outcome, .has_traveller = outcome == 1,
-                            .assignment = 4, .gallery_count = 2, .policy = "none",
+    struct sp_decision d = {.lane = "A1",
+                            .face = face,
+                            .seq = 1,
+                            .outcome = outcome,
+                            .has_traveller = outcome == 1,
+                            .assignment = 4,
+                            .gallery_count = 2,
+                            .policy = "none",
                             .reason = outcome == 1 ? SP_REASON_NONE : SP_REASON_NOT_ON_MANIFEST};
     strcpy(d.manifest, outcome == 1 ? "air-1" : "");
     memset(d.traveller, 0xab, sizeof d.traveller);
@@ -32,7 +38,9 @@ static char *told(bool json, const struct sp_client_answer *answer, struct sp_re
     FILE *out = open_memstream(&text, &length);
     struct sp_report *report = NULL;
     assert_int_equal(sp_report_new(&report, out, json, false, NULL), SP_OK);
-    struct sp_encounter_line line = {.answer = answer, .tag = path, .offered_ns = answer->answered_ns - 12345678,
+    struct sp_encounter_line line = {.answer = answer,
+                                     .tag = path,
+                                     .offered_ns = answer->answered_ns - 12345678,
                                      .final = answer->decision_count > 0};
     sp_report_line(report, &line);
     sp_report_encounter(report, line.final);
@@ -44,8 +52,13 @@ static char *told(bool json, const struct sp_client_answer *answer, struct sp_re
 
 static struct sp_client_answer answer_of(int answer, int reason)
 {
-    struct sp_client_answer a = {.kind = SP_MSG_FRAME, .lane = "A1", .seq = 1, .answer = answer, .reason = reason,
-                                 .text = "", .answered_ns = 100 * SP_NS_PER_MS};
+    struct sp_client_answer a = {.kind = SP_MSG_FRAME,
+                                 .lane = "A1",
+                                 .seq = 1,
+                                 .answer = answer,
+                                 .reason = reason,
+                                 .text = "",
+                                 .answered_ns = 100 * SP_NS_PER_MS};
     for (int i = 0; i < 16; i++)
         a.encounter[i] = (uint8_t)i;
     return a;
@@ -70,12 +83,14 @@ static void a_decision_is_one_line_with_every_key(void **state)
     char *text = told(true, &a, &totals);
     assert_string_equal(
         text,
-        "{\"source\":\"frames/a \\\"b\\\"\\\\c.jpg\",\"lane\":\"A1\",\"encounter\":\"00010203-0405-0607-0809-0a0b0c0d0e0f\","
+        "{\"source\":\"frames/a "
+        "\\\"b\\\"\\\\c.jpg\",\"lane\":\"A1\",\"encounter\":\"00010203-0405-0607-0809-0a0b0c0d0e0f\","
         "\"kind\":\"frame\",\"seq\":1,\"answer\":\"decided\",\"outcome\":\"match\",\"reason\":\"none\","
         "\"traveller\":\"abababababababababababababababab\",\"candidate\":\"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\","
         "\"score\":0.625,\"margin\":null,\"latency_ms\":12.346,\"timings\":{\"queue\":5,\"decode\":0,\"detect\":0,"
         "\"landmark\":0,\"align\":0,\"quality\":0,\"embed\":0,\"match\":0,\"decide\":7},\"manifest\":\"air-1\","
-        "\"versions\":{\"assignment\":4,\"galleries\":[{\"manifest\":\"air-1\",\"version\":9},{\"manifest\":\"air-2\","
+        "\"versions\":{\"assignment\":4,\"galleries\":[{\"manifest\":\"air-1\",\"version\":9},{\"manifest\":\"air-"
+        "2\","
         "\"version\":10}],\"pack\":\"0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c\",\"policy\":\"none\"}}\n");
     assert_int_equal(totals.match, 1);
     assert_int_equal(totals.encounters, 1);
@@ -92,8 +107,9 @@ static void what_is_not_known_is_null(void **state)
     struct sp_client_answer a = answer_of(SP_ANSWER_BUSY, SP_REASON_QUEUE_FULL);
     a.kind = SP_MSG_CLOSE;
     char *text = told(true, &a, &totals);
-    assert_non_null(strstr(text, "\"kind\":\"close\",\"seq\":1,\"answer\":\"busy\",\"outcome\":null,\"reason\":"
-                                 "\"queue_full\",\"traveller\":null,\"candidate\":null,\"score\":null,\"margin\":null,"));
+    assert_non_null(strstr(text,
+                           "\"kind\":\"close\",\"seq\":1,\"answer\":\"busy\",\"outcome\":null,\"reason\":"
+                           "\"queue_full\",\"traveller\":null,\"candidate\":null,\"score\":null,\"margin\":null,"));
     assert_non_null(strstr(text, "\"timings\":null,\"manifest\":null,\"versions\":null}\n"));
     assert_int_equal(totals.undecided, 1);
     assert_int_equal(totals.closes, 1);
