@@ -83,7 +83,9 @@ make_redis() { # NAME: configuration and ACL file of one role; passwords are fil
   for account in $(acl_users "$name"); do
     [[ -s $dir/secrets/$name-$account.pass ]] || random >"$dir/secrets/$name-$account.pass"
   done
-  { echo "user default off"
+  # Off, so nobody can be it, yet with all rights: Redis replays transactions (what scripts wrote) of its append-only file in
+  # this user's name, and drops those it has no right to.
+  { echo "user default off resetpass ~* &* +@all"
     for account in $(acl_users "$name"); do
       printf 'user %s on sanitize-payload resetchannels #%s %s\n' "$account" \
         "$(tr -d '\n' <"$dir/secrets/$name-$account.pass" | sha256sum | cut -d' ' -f1)" "$(acl_rules "$name" "$account")"
