@@ -100,9 +100,13 @@ static const char pack_text[] =
     "  normalise: no\n"
     "# Raw L2 distances at which one impostor comparison in 1/fmr passes.\n"
     "calibration:\n"
-    "  - {fmr: 1e-2, threshold: 0.663}\n"
-    "  - {fmr: 1e-3, threshold: 0.600}\n"
-    "  - {fmr: 1e-4, threshold: 0.550}\n"
+    "  - {fmr: 1e-1, threshold: 0.757}\n"
+    "  - {fmr: 3e-2, threshold: 0.704}\n"
+    "  - {fmr: 1e-2, threshold: 0.666}\n"
+    "  - {fmr: 3e-3, threshold: 0.630}\n"
+    "  - {fmr: 1e-3, threshold: 0.603}\n"
+    "  - {fmr: 3e-4, threshold: 0.580}\n"
+    "  - {fmr: 1e-4, threshold: 0.555}\n"
     "  - {fmr: 1.7e-5, threshold: 0.500}\n";
 
 /* As mkdir -p. */
