@@ -57,14 +57,14 @@ for manifest in "$flight" "$vessel"; do
 done | tr '{' '\n' | sed -n 's/.*"pseudonym": *"\([0-9a-f]*\)".*"traveller_ref": *"\([^"]*\)".*/\1\t\2/p; s/.*"traveller_ref": *"\([^"]*\)".*"pseudonym": *"\([0-9a-f]*\)".*/\2\t\1/p' >"$dir/people.tsv"
 [[ -s $dir/people.tsv ]] || fail "the published manifests name nobody"
 
-crossing() { # LANE: every frame of the lane, each an encounter of its own
-  "$bin/sallyport-capture" --config "$dir/port/etc/capture.yaml" --lane "$1" --budget 10000 --json "$dir/frames/$1"
+crossing() { # LANE NODE: every frame of the lane, each an encounter of its own, from this capture node
+  "$bin/sallyport-capture" --config "$dir/port/etc/$2.yaml" --lane "$1" --budget 10000 --json "$dir/frames/$1"
 }
 interactive=() # mawk, Debian's awk, reads by blocks unless told otherwise
 ! awk -W version 2>&1 </dev/null | grep -q mawk || interactive=(-W interactive)
 say "travellers cross at lanes A1 (flight) and G1 (vessel)"
 { date +%s.%N >"$dir/clock"
-  crossing A1 & crossing G1 & wait
+  crossing A1 capture & crossing G1 capture-2 & wait
   date +%s.%N >>"$dir/clock"; } 2>"$dir/capture.log" |
   awk "${interactive[@]}" -v truth="$dir/truth.csv" -v people="$dir/people.tsv" -v clock="$dir/clock" -v min_matched=20 \
     -f "$top/deploy/demo/table.awk" && code=0 || code=1

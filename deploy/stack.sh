@@ -124,8 +124,11 @@ make_keys() {
     "$bin/sallyport" keys certify worker "worker-$n" --dir "$dir/keys" >/dev/null
     "$bin/sallyport" keys peer "worker-$n" --role worker --peers-dir "$dir/peers" --public "$dir/keys/worker-$n.curve.pub" >/dev/null
   done
-  for name in capture ops; do "$bin/sallyport" keys new curve "$name" --dir "$dir/keys" >/dev/null; done
-  "$bin/sallyport" keys peer capture --role capture --lanes '*' --peers-dir "$dir/peers" --public "$dir/keys/capture.curve.pub" >/dev/null
+  local name
+  for name in capture capture-2 ops; do "$bin/sallyport" keys new curve "$name" --dir "$dir/keys" >/dev/null; done
+  for name in capture capture-2; do
+    "$bin/sallyport" keys peer "$name" --role capture --lanes '*' --peers-dir "$dir/peers" --public "$dir/keys/$name.curve.pub" >/dev/null
+  done
   "$bin/sallyport" keys peer ops --role ops --peers-dir "$dir/peers" --public "$dir/keys/ops.curve.pub" >/dev/null
 }
 
@@ -136,7 +139,7 @@ store_config() { # ROLE: the stores as this role reaches them
 }
 
 make_configs() {
-  local n front back
+  local n name front back
   front=tcp://127.0.0.1:$(free_port 7700)
   back=tcp://127.0.0.1:$(free_port $((${front##*:} + 1)))
   cat >"$dir/etc/broker.yaml" <<EOF
@@ -173,14 +176,16 @@ ready_file: "$dir/run/worker-$n.ready"
 EOF
       store_config worker; } >"$dir/etc/worker-$n.yaml"
   done
-  cat >"$dir/etc/capture.yaml" <<EOF
+  for name in capture capture-2; do # two capture nodes: a key is one connection at a time
+    cat >"$dir/etc/$name.yaml" <<EOF
 broker:
   address: "$front"
   key: "$dir/keys/broker.curve.pub"
 keys:
-  curve: "$dir/keys/capture.curve"
+  curve: "$dir/keys/$name.curve"
   authority: "$dir/keys/authority.sign.pub"
 EOF
+  done
   { cat <<EOF
 broker:
   address: "$front"
