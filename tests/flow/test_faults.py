@@ -31,9 +31,9 @@ def check_whole(answers, count):
     check(len(set(decided)) == count, "an encounter has two finals")
 
 
-def run_disturbed(stack, frames, after, disturb, *more):
+def run_disturbed(stack, frames, after, disturb, *more, budget=BUDGET_MS):
     """Run capture over the frames; call disturb() once `after` answers have come."""
-    process = subprocess.Popen(stack.capture_command("A1", "--budget", BUDGET_MS, *more, *frames),
+    process = subprocess.Popen(stack.capture_command("A1", "--budget", budget, *more, *frames),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     answers = []
     for line in process.stdout:
@@ -62,6 +62,7 @@ def test_worker_killed():
 
 
 def test_ledger_away():
+    """A budget shorter than the outage: frames within it hear store_unavailable (a longer one would wait it out)."""
     with tempfile.TemporaryDirectory() as folder, Stack(workers=1) as stack:
         travellers = Travellers(folder)
         stack.board(travellers)
@@ -76,8 +77,8 @@ def test_ledger_away():
                                      "--dir", str(stack.folder), "ledger"], stdout=subprocess.DEVNULL)
             outage["process"] = gone
 
-        code, answers, errors = run_disturbed(stack, frames, 10, take_away, "--pace", "100")
-        outage["process"].wait(timeout=30)
+        code, answers, errors = run_disturbed(stack, frames, 10, take_away, "--pace", "100", budget="2500")
+        outage["process"].wait(timeout=60)
         check(code in (0, 1), f"sallyport-capture: exit {code}: {errors[-2000:]}")
         for answer in answers:
             if answer["answer"] == "error":
