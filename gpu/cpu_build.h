@@ -39,7 +39,8 @@ struct sp_cpu_step {
     dnnl_primitive_t primitive; /* NULL: zero a buffer (inputs NULL) or run the reference */
     dnnl_exec_arg_t *args;      /* owned */
     int arg_count;
-    char *note; /* "conv ... jit:avx512_core", owned */
+    char *note;      /* "conv ... jit:avx512_core", owned */
+    int64_t last_ns; /* of its last run; 0 before */
 
     struct sp_cpu_place zero; /* zero step: this buffer */
     size_t zero_bytes;

@@ -76,8 +76,8 @@ int sp_net_output_index(const struct sp_net *net, const char *name);
 enum sp_status sp_net_run(struct sp_net *net, int batch, const float *const *inputs, const float **ret_outputs,
                           struct sp_err *err);
 
-/* One line per planned step ("conv 3x3 s2 g1 3->32 @256 jit:avx512_core 410 us"), for `model inspect`. Never NULL.
- */
+/* One line per planned step of a single item ("conv 3x3 s2 g1 3->32 relu @1x32x256x256 jit:avx512_core 410.0 us"), for
+ * `model inspect`; with the time of its last run where the backend keeps it and it has run. Never NULL. */
 void sp_net_describe(const struct sp_net *net, void (*line)(void *context, const char *text), void *context);
 
 #endif

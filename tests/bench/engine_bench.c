@@ -1,0 +1,148 @@
+/* Times of nets and of matches on one thread: min and median per item, for the batch sizes and galleries we meet.
+ *
+ * usage: engine_bench [--size HEIGHTxWIDTH] [--backend cpu|ref] [--rounds N] [FILE.onnx ...]
+ * Without files only the matches are timed. Random input: what is measured does not depend on it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "gpu/gallery.h"
+
+struct options {
+    int height, width, rounds;
+    enum sp_backend backend;
+};
+
+static double now_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+static int ascending(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static float *random_floats(size_t count)
+{
+    float *data = malloc((count + 1) * sizeof *data);
+    uint64_t state = 1;
+    for (size_t i = 0; data && i < count; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        data[i] = (float)(state >> 40) / (float)(1 << 23) - 1;
+    }
+    return data;
+}
+
+static int time_net(struct sp_engine *engine, const char *path, const struct options *options, int batch)
+{
+    struct sp_net_config config = {.max_batch = batch, .height = options->height, .width = options->width};
+    struct sp_net *net = NULL;
+    struct sp_err err = {0};
+    const float *inputs[SP_NET_MAX_PORTS], *outputs[SP_NET_MAX_PORTS];
+    float *rows[SP_NET_MAX_PORTS] = {NULL};
+    double *times = calloc((size_t)options->rounds, sizeof *times), start = now_ms();
+    enum sp_status status = sp_net_load(&net, engine, path, &config, &err);
+    double loaded = now_ms() - start;
+    for (int i = 0; !status && i < sp_net_input_count(net); i++) {
+        const struct sp_tensor_info *info = sp_net_input(net, i);
+        size_t count = 1;
+        for (int d = 0; d < info->rank; d++)
+            count *= (size_t)info->dims[d];
+        inputs[i] = rows[i] = random_floats(count);
+    }
+    if (!status)
+        status = sp_net_run(net, batch, inputs, outputs, &err); /* warm */
+    for (int i = 0; i < options->rounds && !status && times; i++) {
+        start = now_ms();
+        status = sp_net_run(net, batch, inputs, outputs, &err);
+        times[i] = (now_ms() - start) / batch;
+    }
+    if (status) {
+        fprintf(stderr, "%s\n", err.text);
+    } else if (times) {
+        const char *name = strrchr(path, '/');
+        qsort(times, (size_t)options->rounds, sizeof *times, ascending);
+        printf("%-32s batch %2d  load %6.0f ms  item min %8.3f  median %8.3f ms\n", name ? name + 1 : path, batch,
+               loaded, times[0], times[options->rounds / 2]);
+    }
+    for (int i = 0; i < SP_NET_MAX_PORTS; i++)
+        free(rows[i]);
+    free(times);
+    sp_net_free(&net);
+    return status != SP_OK;
+}
+
+static int time_match(struct sp_engine *engine, enum sp_metric metric, int count, int dim, int probes)
+{
+    enum { ROUNDS = 15, K = 5 };
+    struct sp_gallery *gallery = NULL;
+    struct sp_err err = {0};
+    float *rows = random_floats((size_t)count * (size_t)dim),
+          *vectors = random_floats((size_t)probes * (size_t)dim);
+    struct sp_probe *list = calloc((size_t)probes, sizeof *list);
+    struct sp_hit *hits = calloc((size_t)probes * K, sizeof *hits);
+    double times[ROUNDS];
+    enum sp_status status = !rows || !vectors || !list || !hits
+                                ? SP_E_NOMEM
+                                : sp_gallery_new(&gallery, engine, metric, dim, count, rows, &err);
+    for (int i = 0; i < probes && !status; i++)
+        list[i] = (struct sp_probe){vectors + (size_t)i * (size_t)dim, gallery};
+    for (int i = 0; i < ROUNDS && !status; i++) {
+        double start = now_ms();
+        status = sp_match(engine, list, probes, K, hits, &err);
+        times[i] = now_ms() - start;
+    }
+    if (status) {
+        fprintf(stderr, "%s\n", err.text);
+    } else {
+        qsort(times, ROUNDS, sizeof *times, ascending);
+        printf("match %-6s %7d x %3d  probes %2d  min %8.4f  median %8.4f ms\n",
+               metric == SP_METRIC_L2 ? "l2" : "cosine", count, dim, probes, times[0], times[ROUNDS / 2]);
+    }
+    sp_gallery_unref(&gallery);
+    free(rows);
+    free(vectors);
+    free(list);
+    free(hits);
+    return status != SP_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.rounds = 30, .backend = SP_BACKEND_CPU};
+    struct sp_engine *engine = NULL;
+    struct sp_err err = {0};
+    int failed = 0, first = 1;
+    for (; first + 1 < argc && strncmp(argv[first], "--", 2) == 0; first += 2) {
+        const char *value = argv[first + 1];
+        if (strcmp(argv[first], "--size") == 0 && sscanf(value, "%dx%d", &options.height, &options.width) == 2)
+            continue;
+        if (strcmp(argv[first], "--rounds") == 0 && (options.rounds = (int)strtol(value, NULL, 10)) > 0)
+            continue;
+        if (strcmp(argv[first], "--backend") == 0) {
+            options.backend = strcmp(value, "ref") == 0 ? SP_BACKEND_REF : SP_BACKEND_CPU;
+            continue;
+        }
+        fprintf(stderr, "engine_bench: unknown option or value: %s %s\n", argv[first], value);
+        return 2;
+    }
+    struct sp_engine_config config = {.backend = options.backend, .threads = 1};
+    if (sp_engine_open(&engine, &config, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    printf("%s, one thread, %d rounds\n", sp_engine_describe(engine), options.rounds);
+    for (int i = first; i < argc; i++)
+        failed |= time_net(engine, argv[i], &options, 1) || time_net(engine, argv[i], &options, 8);
+    static const int counts[] = {400, 7000, 100000}, probes[] = {1, 16};
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
+        for (size_t p = 0; p < sizeof probes / sizeof probes[0]; p++)
+            for (int metric = 0; metric < 2; metric++)
+                failed |= time_match(engine, metric ? SP_METRIC_COSINE : SP_METRIC_L2, counts[c], 128, probes[p]);
+    sp_engine_free(&engine);
+    return failed;
+}
