@@ -3,9 +3,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One assigned manifest into the scene; false with *ret_lack when it is not there whole and current. */
+static bool hold_gallery(struct sp_scene *scene, int at, uint64_t current, struct sp_hot *hot,
+                         struct sp_store *durable, struct sp_store *galleries, uint64_t deadline_ns,
+                         struct sp_err *ret_lack)
+{
+    struct sp_basis *basis = &scene->basis;
+    const char *manifest = basis->galleries[at].manifest;
+    struct sp_hot_gallery *held = NULL;
+    if (!current)
+        sp_fail(ret_lack, SP_E_NOTFOUND, "gallery %s: assigned, but never published", manifest);
+    else
+        sp_hot_acquire(hot, durable, galleries, manifest, current, deadline_ns, &held, ret_lack);
+    scene->hot[at] = held;
+    basis->galleries[at].version = held ? held->version : 0;
+    basis->current[at] = held && held->version >= current;
+    basis->complete[at] = held && held->missing == 0;
+    basis->people += held ? held->usable : 0;
+    if (basis->current[at] && !basis->complete[at])
+        sp_fail(ret_lack, SP_E_NOTFOUND, "gallery %s: templates are missing; their enrolment was asked for",
+                manifest);
+    return basis->current[at] && basis->complete[at];
+}
+
 void sp_scene_open(struct sp_scene *ret_scene, const struct sp_lane_now *now, struct sp_hot *hot,
                    struct sp_store *durable, struct sp_store *galleries, const struct sp_pack *pack,
-                   uint64_t deadline_ns)
+                   uint64_t deadline_ns, struct sp_err *ret_lack)
 {
     struct sp_basis *basis = &ret_scene->basis;
     memset(ret_scene, 0, sizeof *ret_scene);
@@ -14,16 +37,11 @@ void sp_scene_open(struct sp_scene *ret_scene, const struct sp_lane_now *now, st
     basis->assignment = now->assignment;
     basis->gallery_count = now->count;
     for (int i = 0; i < now->count; i++) {
-        uint64_t current = now->manifests[i].version;
-        struct sp_hot_gallery *held = NULL;
+        struct sp_err lack = {0};
         memcpy(basis->galleries[i].manifest, now->manifests[i].manifest, SP_MANIFEST_ID_MAX);
-        if (current) /* 0: assigned, but never published */
-            sp_hot_acquire(hot, durable, galleries, now->manifests[i].manifest, current, deadline_ns, &held, NULL);
-        ret_scene->hot[i] = held;
-        basis->galleries[i].version = held ? held->version : 0;
-        basis->current[i] = held && held->version >= current;
-        basis->complete[i] = held && held->missing == 0;
-        basis->people += held ? held->usable : 0;
+        if (!hold_gallery(ret_scene, i, now->manifests[i].version, hot, durable, galleries, deadline_ns, &lack) &&
+            ret_lack->status == SP_OK)
+            *ret_lack = lack;
     }
     double raw = sp_pack_threshold(pack, now->lane.fpir, basis->people > 0 ? basis->people : 1);
     basis->threshold = sp_pack_score(pack, raw);

@@ -13,10 +13,11 @@ struct sp_scene {
 };
 
 /* Bring every assigned manifest to its current version, as far as the stores allow by deadline_ns, and work out the
- * threshold for the people in them. What is missing is in the basis; it is no error here. Blocking. */
+ * threshold for the people in them. What is missing is in the basis; *ret_lack says of the first such gallery why,
+ * for the log (no error: untouched). Blocking. */
 void sp_scene_open(struct sp_scene *ret_scene, const struct sp_lane_now *now, struct sp_hot *hot,
                    struct sp_store *durable, struct sp_store *galleries, const struct sp_pack *pack,
-                   uint64_t deadline_ns);
+                   uint64_t deadline_ns, struct sp_err *ret_lack);
 void sp_scene_close(struct sp_scene *scene);
 
 /* One image's faces to compare in one scene. */

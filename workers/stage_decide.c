@@ -25,7 +25,8 @@ struct deciding {
     const char *names[BATCH]; /* views into the jobs' headers */
     struct sp_lane_now lanes[BATCH];
     struct sp_scene scenes[BATCH];
-    bool open[BATCH]; /* by lane: the scene is */
+    bool open[BATCH];                            /* by lane: the scene is */
+    char said[sizeof((struct sp_err *)0)->text]; /* the last reason for a stale gallery; "": none */
     int item_count;
     struct sp_job *frames[BATCH];
     struct sp_compare_item items[BATCH];
@@ -51,9 +52,21 @@ static void close_basis(struct sp_basis *basis, const struct sp_lane_now *now)
     memcpy(basis->galleries, now->manifests, sizeof basis->galleries[0] * (size_t)now->count);
 }
 
+/* Why galleries are stale, once for each different reason. */
+static void say_lack(struct sp_pipeline *pipeline, struct deciding *d, const struct sp_err *lack)
+{
+    if (lack->status != SP_OK && strcmp(lack->text, d->said) != 0)
+        sp_pipeline_note(pipeline, SP_LOG_WARN, "WRK-GALLERY-STALE", "%s", lack->text);
+    else if (lack->status == SP_OK && d->said[0])
+        sp_pipeline_note(pipeline, SP_LOG_INFO, "WRK-GALLERY-FRESH",
+                         "all galleries asked for are current and whole");
+    memcpy(d->said, lack->text, sizeof d->said);
+}
+
 static void prepare(struct stage *stage, struct deciding *d)
 {
     struct sp_pipeline *pipeline = stage->pipeline;
+    struct sp_err lack = {0};
     memset(d->open, 0, sizeof d->open);
     d->item_count = 0;
     for (int i = 0; i < d->count; i++) {
@@ -73,7 +86,7 @@ static void prepare(struct stage *stage, struct deciding *d)
         }
         if (!d->open[lane]) {
             sp_scene_open(&d->scenes[lane], now, pipeline->config.hot, stage->durable, stage->galleries,
-                          pipeline->config.pack, sp_job_give_up_ns(job));
+                          pipeline->config.pack, sp_job_give_up_ns(job), &lack);
             d->open[lane] = true;
         }
         struct sp_compare_item *item = &d->items[d->item_count];
@@ -84,6 +97,8 @@ static void prepare(struct stage *stage, struct deciding *d)
         item->probe_count =
             sp_decide_probes(job->faces, now->lane.kind, job->width, job->height, item->probes, &reason);
     }
+    if (d->item_count)
+        say_lack(pipeline, d, &lack);
 }
 
 static void judge(struct stage *stage, struct deciding *d)

@@ -203,7 +203,9 @@ static void test_union_of_galleries(void **state)
     strcpy(now.manifests[1].manifest, "b-second");
     strcpy(now.manifests[2].manifest, "c-never");
     now.manifests[0].version = now.manifests[1].version = 1;
-    sp_scene_open(scene, &now, hot, world.durable, world.galleries, &world.pack, soon(2000));
+    struct sp_err lack = {0};
+    sp_scene_open(scene, &now, hot, world.durable, world.galleries, &world.pack, soon(2000), &lack);
+    assert_non_null(strstr(lack.text, "c-never"));
     assert_int_equal(scene->basis.people, 12);
     assert_true(scene->basis.current[0] && scene->basis.complete[0] && scene->basis.current[1]);
     assert_false(scene->basis.current[2]);
