@@ -5,12 +5,13 @@
 #include <unistd.h>
 #include "common/clock.h"
 
-#define WIDTH    32
-#define EVERY_NS (100 * SP_NS_PER_MS)
+#define WIDTH   32
+#define BAR_NS  (100 * SP_NS_PER_MS)
+#define LINE_NS (2000 * SP_NS_PER_MS)
 
 void sp_progress_start(struct sp_progress_bar *bar)
 {
-    *bar = (struct sp_progress_bar){.terminal = isatty(STDERR_FILENO) == 1};
+    *bar = (struct sp_progress_bar){.terminal = isatty(STDERR_FILENO) == 1, .shown_ns = sp_clock_mono_ns()};
 }
 
 static void draw(struct sp_progress_bar *bar, const char *what, int done, int total)
@@ -31,20 +32,14 @@ void sp_progress_show(struct sp_progress_bar *bar, const char *what, int done, i
     bool fresh = bar->what != what;
     if (total < 1)
         return;
-    if (fresh)
-        bar->tenth = -1;
     bar->what = what;
-    if (bar->terminal) {
-        if (fresh || done == total || now - bar->shown_ns >= EVERY_NS) {
-            draw(bar, what, done, total);
-            bar->shown_ns = now;
-        }
-        return;
-    }
-    int tenth = (int)(10ll * done / total);
-    if (tenth > bar->tenth && total >= 10 && tenth > 0)
+    if (bar->terminal && (fresh || done == total || now - bar->shown_ns >= BAR_NS)) {
+        draw(bar, what, done, total);
+        bar->shown_ns = now;
+    } else if (!bar->terminal && now - bar->shown_ns >= LINE_NS) {
         fprintf(stderr, "%s: %d/%d\n", what, done, total);
-    bar->tenth = tenth > bar->tenth ? tenth : bar->tenth;
+        bar->shown_ns = now;
+    }
 }
 
 void sp_progress_end(struct sp_progress_bar *bar)

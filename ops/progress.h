@@ -1,4 +1,4 @@
-/* How far a long command is, on stderr: a bar on a terminal, a line for each tenth elsewhere. */
+/* How far a long command is, on stderr: a bar on a terminal, a line every two seconds elsewhere. */
 #ifndef SALLYPORT_OPS_PROGRESS_H
 #define SALLYPORT_OPS_PROGRESS_H
 
@@ -9,8 +9,7 @@ struct sp_progress_bar {
     bool terminal;     /* stderr is one */
     bool drawn;        /* a bar stands in the line */
     const char *what;  /* of the last call */
-    int tenth;         /* last one said */
-    uint64_t shown_ns; /* monotonic, of the last drawing */
+    uint64_t shown_ns; /* monotonic, of the last drawing or line */
 };
 
 void sp_progress_start(struct sp_progress_bar *bar);

@@ -1,5 +1,5 @@
-/* The travellers of one manifest as a desk gives them: a CSV file (docs/manifest.md has the columns), checked row by
- * row. Nothing here talks to Redis. */
+/* The travellers of one manifest as a desk gives them: a CSV file with the columns below, checked row by row. Nothing here
+ * talks to Redis. */
 #ifndef SALLYPORT_ROSTER_ROW_H
 #define SALLYPORT_ROSTER_ROW_H
 
