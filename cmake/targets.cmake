@@ -18,7 +18,8 @@ function(sp_library name)
   target_link_libraries(${name} PUBLIC ${arg_USES} PRIVATE ${arg_PRIVATE_USES})
 endfunction()
 
-# sp_program(NAME SOURCES ... USES ...): an executable in bin/.
+# sp_program(NAME SOURCES ... USES ...): an executable in bin/; the target `programs` builds them all and no test.
+add_custom_target(programs)
 function(sp_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
   # TEMPORARY while several people write at once: sources that are not there yet are left out.
@@ -36,6 +37,7 @@ function(sp_program name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_USES})
+  add_dependencies(programs ${name})
   target_compile_definitions(${name} PRIVATE SALLYPORT_VERSION="${PROJECT_VERSION}")
 endfunction()
 

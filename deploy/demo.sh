@@ -18,7 +18,7 @@ while [[ $# -gt 0 ]]; do
 done
 
 setup_machine
-setup_build release
+setup_build release programs
 bin=$top/build/release/bin
 pack=$(setup_pack "$bin")
 photos=$top/build/pack/package/demo

@@ -43,11 +43,11 @@ setup_machine() { # [tests]
   [[ ${1:-} != tests ]] || setup_packages "${test_packages[@]}"
 }
 
-setup_build() { # PRESET
-  local preset=$1 log=$top/build/$1.log
+setup_build() { # PRESET [TARGET]: the whole preset, or one target of it
+  local preset=$1 target=${2:-all} log=$top/build/$1.log
   mkdir -p "$top/build"
   say "building preset $preset"
-  (cd "$top" && cmake --preset "$preset" && cmake --build --preset "$preset") >"$log" 2>&1 ||
+  (cd "$top" && cmake --preset "$preset" && cmake --build --preset "$preset" --target "$target") >"$log" 2>&1 ||
     { grep -nE 'error|Error|FAILED' "$log" | head -20 >&2; tail -20 "$log" >&2; fail "preset $preset does not build; the whole log: $log"; }
 }
 

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 source deploy/setup.sh
 setup_machine tests
-setup_build release
+setup_build release programs
 export SALLYPORT_BIN=$top/build/release/bin SALLYPORT_SOURCE=$top SALLYPORT_PACK
 SALLYPORT_PACK=$(setup_pack "$SALLYPORT_BIN")
 exec /usr/bin/python3 tests/bench/accuracy.py "$@"

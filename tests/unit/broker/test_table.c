@@ -14,8 +14,8 @@ static char *read_source(const char *name)
 {
     char path[1024];
     struct sp_err err = {0};
-    uint8_t *bytes;
-    size_t length;
+    uint8_t *bytes = NULL;
+    size_t length = 0;
     snprintf(path, sizeof path, "%s/%s", getenv("SALLYPORT_SOURCE"), name);
     if (sp_file_read(&bytes, &length, path, 1 << 20, &err) != SP_OK)
         fail_msg("%s", err.text);
