@@ -151,7 +151,7 @@ enum sp_status sp_cpu_add_reorder(struct sp_cpu_build *build, const struct sp_la
                                   const struct sp_cpu_form *from, const struct sp_cpu_form *to)
 {
     dnnl_primitive_attr_t attr;
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd = NULL;
     bool done;
     struct sp_act none = {.slope = -1};
     enum sp_status status = sp_cpu_attr(build, false, &none, &attr, &done);

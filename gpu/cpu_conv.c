@@ -186,7 +186,7 @@ enum sp_status sp_cpu_pool(struct sp_cpu_build *build, const struct sp_layer *la
     struct sp_act none = {.slope = -1};
     dnnl_pooling_v2_desc_t desc;
     dnnl_memory_desc_t any;
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr;
     dnnl_dims_t strides, kernel, dilation = {0}, begin, end;
     bool done;
@@ -257,7 +257,7 @@ enum sp_status sp_cpu_matmul(struct sp_cpu_build *build, const struct sp_layer *
     dnnl_format_tag_t tag = batched ? dnnl_abc : dnnl_ab;
     dnnl_memory_desc_t a, b, given, y, bias, out;
     dnnl_matmul_desc_t desc;
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr;
     struct sp_cpu_form left, right;
     struct sp_cpu_place place;

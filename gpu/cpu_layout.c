@@ -171,7 +171,7 @@ enum sp_status sp_cpu_apply_act(struct sp_cpu_build *build, const struct sp_laye
     dnnl_eltwise_desc_t eltwise;
     dnnl_prelu_desc_t prelu;
     dnnl_memory_desc_t slope;
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr;
     struct sp_act none = {.slope = -1};
     bool done, sloped = layer->act.kind == SP_ACT_PRELU;

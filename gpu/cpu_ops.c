@@ -65,7 +65,7 @@ enum sp_status sp_cpu_binary(struct sp_cpu_build *build, const struct sp_layer *
     int a = layer->inputs[0], b = layer->inputs[1];
     bool commutes = layer->binary != SP_BINARY_SUB && layer->binary != SP_BINARY_DIV;
     dnnl_binary_desc_t desc;
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr;
     struct sp_cpu_form left, right;
     struct sp_cpu_place out;
@@ -202,7 +202,7 @@ enum sp_status sp_cpu_concat(struct sp_cpu_build *build, const struct sp_layer *
     dnnl_memory_desc_t dst, mds[MOST_CONCAT];
     struct sp_cpu_arg args[MOST_CONCAT + 1];
     struct sp_act none = {.slope = -1};
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr;
     struct sp_cpu_place out;
     bool done;
@@ -282,7 +282,7 @@ enum sp_status sp_cpu_resize(struct sp_cpu_build *build, const struct sp_layer *
     struct sp_act none = {.slope = -1};
     dnnl_resampling_desc_t desc;
     dnnl_memory_desc_t dst;
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr;
     struct sp_cpu_place out;
     bool done;

@@ -93,6 +93,16 @@ static void run(struct sp_net *net, int batch, const float *const *inputs, const
         fail_msg("%s: %s", name, err.text);
 }
 
+/* Three items in which sums cancel or nothing varies: all zero, all one, and large with alternating sign. */
+static void fill_worst(float *data, size_t item)
+{
+    for (size_t i = 0; i < item; i++) {
+        data[i] = 0;
+        data[item + i] = 1;
+        data[2 * item + i] = i & 1 ? -20.0f : 20.0f;
+    }
+}
+
 static void compare_batch(struct comparison *c, struct sp_net *reference, struct sp_net *tested, int batch,
                           const char *name)
 {
@@ -102,6 +112,8 @@ static void compare_batch(struct comparison *c, struct sp_net *reference, struct
         size_t count = item_size(sp_net_input(tested, i), c->max_batch) * (size_t)batch;
         inputs[i] = guarded_new(count);
         random_fill(&c->random, inputs[i].data, count);
+        if (batch == 3)
+            fill_worst(inputs[i].data, count / 3);
         rows[i] = inputs[i].data;
     }
     run(tested, batch, rows, got, name);

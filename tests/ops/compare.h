@@ -25,8 +25,8 @@ struct comparison {
     double worst; /* found so far */
 };
 
-/* Load the model on both, run batches 1, 3 and max_batch on random rows (which end at an unreadable page), compare.
- * Fails the test with `name`, the seed and the figures. */
+/* Load the model on both, run batches 1, 3 (of worst cases) and max_batch on rows that end at an unreadable page,
+ * compare. Fails the test with `name`, the seed and the figures. */
 void compare_model(struct comparison *comparison, struct onnx_maker *maker, const char *name);
 void compare_bytes(struct comparison *comparison, const uint8_t *bytes, size_t length, const char *name);
 /* max|a-b| / max|b| (max|b| at least 1e-30); a NaN on either side that is not on both gives infinity. */

@@ -378,8 +378,9 @@ static void build_squeeze(struct build *b)
     onnx_maker_list(b->maker, "axes", 1, (int64_t[]){1});
 }
 
-/* Sums of up to 17 * 49 products in another order, or by fused multiply-add: 1e-5. Moves are exact. oneDNN's exp
- * and tanh are polynomials with an error of a few 1e-7 relative. */
+/* Sums of up to 17 * 49 products in another order, or by fused multiply-add: 1e-5. Where an activation or a cancelling
+ * operand keeps only a small part of such a sum (of some hundreds in the worst cases): 1e-4. Moves are exact. oneDNN's
+ * exp and tanh are polynomials with an error of a few 1e-7 relative. */
 static const struct {
     const char *name;
     void (*build)(struct build *b);
@@ -389,7 +390,7 @@ static const struct {
     {"conv dilated", build_conv_dilated, 1e-5},
     {"conv depthwise", build_depthwise, 1e-5},
     {"conv grouped", build_grouped, 1e-5},
-    {"conv act", build_conv_act, 1e-5},
+    {"conv act", build_conv_act, 1e-4},
     {"residual", build_residual, 1e-5},
     {"residual self", build_residual_self, 1e-5},
     {"batchnorm", build_batchnorm, 1e-5},
@@ -400,7 +401,7 @@ static const struct {
     {"gemm", build_gemm, 1e-5},
     {"matmul", build_matmul, 1e-5},
     {"matmul pair", build_matmul_pair, 1e-5},
-    {"binary", build_binary, 1e-5},
+    {"binary", build_binary, 1e-4},
     {"divide", build_divide, 1e-6},
     {"unary", build_unary, 1e-6},
     {"prelu", build_prelu, 1e-5},
@@ -408,7 +409,7 @@ static const struct {
     {"reduce", build_reduce, 1e-5},
     {"pad", build_pad, 1e-5},
     {"concat", build_concat, 1e-5},
-    {"head", build_head, 1e-5},
+    {"head", build_head, 1e-4},
     {"shape arithmetic", build_shape_arithmetic, 0},
     {"slice", build_slice, 1e-5},
     {"gather", build_gather, 0},
