@@ -70,7 +70,7 @@ static void expect(int code, int wanted, const char *says)
 static void test_usage(void **state)
 {
     (void)state;
-    expect(run((const char *const[]){NULL}), 2, "Usage: sallyport GROUP VERB");
+    expect(run((const char *const[]){NULL}), 2, "Usage: sallyport [--config FILE] GROUP VERB");
     expect(RUN("--help"), 0, "Exit codes:");
     expect(RUN("--version"), 0, "sallyport ");
     expect(RUN("nonsense"), 2, "no group 'nonsense'");
