@@ -105,13 +105,14 @@ static void open_broker(struct sp_link *link, struct broker *broker)
 {
     struct sp_err err = {0};
     int64_t largest = MESSAGE_MAX;
-    int no_limit = 0;
+    int inbox = 4 * link->config.credit +
+                256; /* parts: credit is the limit that counts, this one is for a broker gone mad */
     broker->opened_ns = broker->heard_ns = sp_clock_mono_ns();
     broker->heartbeat_ms = 1000;
     broker->socket = zmq_socket(link->zmq, ZMQ_DEALER);
     enum sp_status status = SP_OK;
     if (!broker->socket || zmq_setsockopt(broker->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) != 0 ||
-        zmq_setsockopt(broker->socket, ZMQ_RCVHWM, &no_limit, sizeof no_limit) != 0) /* credit is the limit */
+        zmq_setsockopt(broker->socket, ZMQ_RCVHWM, &inbox, sizeof inbox) != 0)
         status = sp_fail(&err, SP_E_INTERNAL, "no socket: %s", zmq_strerror(zmq_errno()));
     if (status == SP_OK)
         status = sp_curve_client(broker->socket, link->config.self, broker->server, &err);
@@ -135,6 +136,7 @@ static void hear_monitor(struct sp_link *link, struct broker *broker)
         enum sp_status status = sp_curve_event(broker->monitor, &err);
         if (status == SP_E_NOTFOUND || status == SP_E_CLOSED)
             return;
+        snprintf(broker->trouble, sizeof broker->trouble, "%.255s", status == SP_OK ? "" : err.text);
         if (status == SP_E_AUTH && !broker->refused) {
             broker->refused = true;
             sp_link_note(link, SP_LOG_ERROR, "WRK-REFUSED", "%s", err.text);
@@ -157,6 +159,11 @@ static void tend(struct sp_link *link, struct broker *broker, uint64_t now_ns)
         if (broker->greeted)
             sp_link_note(link, SP_LOG_WARN, "WRK-BROKER-SILENT", "%s (%s) fell silent: connecting anew",
                          broker->address, broker->name);
+        else if (!broker->unheard && !broker->refused)
+            sp_link_note(link, SP_LOG_WARN, "WRK-NO-BROKER",
+                         "%s has not greeted this worker for %d ms%s%s: trying on", broker->address,
+                         GREET_WITHIN_MS, broker->trouble[0] ? ": " : "", broker->trouble);
+        broker->unheard = true;
         close_broker(link, broker, 0);
         open_broker(link, broker);
     } else if (broker->greeted && now_ns - broker->sent_ns >= beat_ns && link->config.alive(link->config.context)) {

@@ -10,7 +10,10 @@ struct broker {
     uint8_t server[32];
     void *socket, *monitor; /* NULL: not open */
     uint64_t greeting;      /* number of this connection's greeting; jobs carry it */
-    bool greeted, refused;
+    bool greeted;
+    bool refused;      /* said so */
+    bool unheard;      /* said that nobody answers */
+    char trouble[256]; /* what the monitor last said; "": nothing */
     char name[SP_NAME_MAX];
     uint32_t heartbeat_ms;
     uint64_t opened_ns, greeted_ns, heard_ns, sent_ns;

@@ -139,7 +139,7 @@ static void take_greeting(struct sp_link *link, struct broker *broker, const str
     if (!broker->greeted)
         atomic_fetch_add(&link->greeted, 1);
     broker->greeted = true;
-    broker->refused = false;
+    broker->refused = broker->unheard = false;
     broker->greeted_ns = broker->heard_ns;
     broker->heartbeat_ms = header->heartbeat_ms < 10 ? 10 : header->heartbeat_ms;
     memcpy(broker->name, header->broker, sizeof broker->name);
