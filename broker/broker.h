@@ -26,6 +26,7 @@ struct broker_limits {
     uint32_t key_sessions;     /* sessions of one key side by side */
     uint32_t client_jobs;      /* unanswered CLOSEs and ENROLs per session */
     uint32_t max_credit;       /* a worker's announced credit counts up to this */
+    uint32_t patient_credit;   /* of it, for classes enrol and bulk: a gate never waits behind more of them */
     uint32_t max_deliveries;   /* of one job, then error worker_lost */
     uint64_t max_budget_ns;    /* longer budgets are cut to this */
     uint64_t max_age_ns;       /* of a frame, from its capture */

@@ -68,9 +68,14 @@ static const char *check_client(const struct broker *broker, int at)
 
 static const char *check_worker(const struct broker *broker, int at)
 {
-    uint32_t held = 0;
-    for (int i = 0; i < broker->limits.max_jobs; i++)
-        held += broker->jobs[i].state != JOB_FREE && broker->jobs[i].worker == at;
+    uint32_t held = 0, patient = 0;
+    for (int i = 0; i < broker->limits.max_jobs; i++) {
+        bool its = broker->jobs[i].state != JOB_FREE && broker->jobs[i].worker == at;
+        held += its;
+        patient += its && broker->jobs[i].queue >= SP_CLASS_ENROL - 1;
+    }
+    if (patient != broker->workers[at].patient || patient > broker->limits.patient_credit)
+        return "a worker's enrolments are counted, and within their part of the credit";
     return held == broker->workers[at].held ? NULL : "a worker's used credit is the number of jobs it holds";
 }
 

@@ -10,7 +10,7 @@ struct broker_config {
     int64_t io_threads;
     char curve[SP_OPTION_TEXT], peers[SP_OPTION_TEXT], authority[SP_OPTION_TEXT], fleet_cert[SP_OPTION_TEXT];
     int64_t clients, workers, jobs, queue_gate, queue_lane, queue_enrol, queue_bulk;
-    int64_t held_bytes, payload_bytes, window, client_jobs, key_sessions, credit, deliveries;
+    int64_t held_bytes, payload_bytes, window, client_jobs, key_sessions, credit, enrol_credit, deliveries;
     int64_t heartbeat_ms, max_age_ms, max_budget_ms, grace_ms, stuck_ms, drain_ms, peers_ms;
     int log_level;
     bool log_json;

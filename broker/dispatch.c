@@ -107,9 +107,9 @@ void dispatch_run(struct broker *broker)
                 dispatch_expire(broker, at);
                 continue;
             }
-            int worker = fleet_pick(broker);
+            int worker = fleet_pick(broker, queue);
             if (worker == NOBODY)
-                return;
+                break; /* later classes find none either, but their late jobs must still be answered */
             send_job(broker, at, worker);
         }
     }

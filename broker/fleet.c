@@ -76,13 +76,20 @@ void fleet_set_credit(struct broker *broker, int at, uint32_t credit)
     broker->workers[at].credit = credit < most ? credit : most;
 }
 
-int fleet_pick(const struct broker *broker)
+/* Enrolments take long and have time; people in lanes have neither. */
+static bool patient(int queue)
+{
+    return queue >= SP_CLASS_ENROL - 1;
+}
+
+int fleet_pick(const struct broker *broker, int queue)
 {
     int best = NOBODY;
     uint32_t best_free = 0;
     for (int i = 0; i < broker->limits.max_workers; i++) {
         const struct worker *worker = &broker->workers[i];
-        if (!worker->used || worker->draining || worker->held >= worker->credit)
+        if (!worker->used || worker->draining || worker->held >= worker->credit ||
+            (patient(queue) && worker->patient >= broker->limits.patient_credit))
             continue;
         uint32_t free = worker->credit - worker->held;
         if (free > best_free || (free == best_free && worker->served < broker->workers[best].served)) {
@@ -97,12 +104,15 @@ void fleet_take(struct broker *broker, int at, int job)
 {
     broker->jobs[job].worker = at;
     broker->workers[at].held++;
+    broker->workers[at].patient += patient(broker->jobs[job].queue);
     broker->workers[at].served = ++broker->order;
 }
 
 void fleet_give(struct broker *broker, int job)
 {
-    broker->workers[broker->jobs[job].worker].held--;
+    struct worker *worker = &broker->workers[broker->jobs[job].worker];
+    worker->held--;
+    worker->patient -= patient(broker->jobs[job].queue);
     broker->jobs[job].worker = NOBODY;
 }
 

@@ -12,9 +12,9 @@ int fleet_begin(struct broker *broker);
 void fleet_end(struct broker *broker, int worker);
 void fleet_set_credit(struct broker *broker, int worker, uint32_t credit);
 
-/* The worker with the most free credit; among equals the one whose last job is longest ago. NOBODY: none is free.
- */
-int fleet_pick(const struct broker *broker);
+/* The worker with the most free credit for a job of this queue; among equals the one whose last job is longest ago.
+ * NOBODY: none is free. */
+int fleet_pick(const struct broker *broker, int queue);
 void fleet_take(struct broker *broker, int worker, int job);
 /* The worker does not hold this job any more. */
 void fleet_give(struct broker *broker, int job);

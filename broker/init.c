@@ -7,7 +7,7 @@ static enum sp_status check_limits(const struct broker_limits *limits, struct sp
 {
     bool good = limits->max_clients > 0 && limits->max_workers > 0 && limits->max_jobs > 0 &&
                 limits->max_jobs <= 65536 && limits->window > 0 && limits->client_jobs > 0 &&
-                limits->key_sessions > 0 && limits->max_credit > 0 && limits->max_deliveries > 0 &&
+                limits->key_sessions > 0 && limits->max_credit > 0 && limits->patient_credit > 0 && limits->max_deliveries > 0 &&
                 limits->max_budget_ns > 0 && limits->max_age_ns > 0 && limits->heartbeat_ns > 0 &&
                 limits->client_lease_ns > limits->heartbeat_ns && limits->lease_ns > limits->heartbeat_ns;
     for (int i = 0; i < SP_CLASS_COUNT; i++)

@@ -28,6 +28,7 @@ struct worker {
     struct broker_route route;
     uint8_t key[32];
     uint32_t credit, held; /* announced; jobs it holds, given-up ones too. held > credit can be */
+    uint32_t patient;      /* of them enrolments: nobody stands in a lane for those */
     uint64_t heard_ns, said_ns;
     uint64_t served; /* order of its last job: among equals the one that waited longest */
 };

@@ -5,12 +5,13 @@
 #   deploy/stack.sh down   --dir DIR
 #   deploy/stack.sh worker --dir DIR N        start worker N (again)
 #   deploy/stack.sh redis  --dir DIR NAME     start the Redis role NAME (galleries or ledger) again
+#   deploy/stack.sh broker --dir DIR          start the broker again
 # `up` makes fresh keys and configurations under DIR, starts two Redis roles, the broker and the workers as an unprivileged
 # user, and waits until all are ready. Everything is loopback or unix sockets. Example:
 #   deploy/stack.sh up --dir /tmp/port --workers 2 && SALLYPORT_CONFIG=/tmp/port/etc/ops.yaml build/release/bin/sallyport lane list
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
-usage() { sed -n '2,10p' "$0" | cut -c3-; exit 2; }
+usage() { sed -n '2,11p' "$0" | cut -c3-; exit 2; }
 fail() { printf 'stack.sh: %s\n' "$*" >&2; exit 1; }
 
 verb=${1:-}; [[ $# -gt 0 ]] && shift || usage
@@ -109,6 +110,11 @@ start_redis() { # NAME
 
 redis_answers() { # NAME: it is there, and done with loading what it had
   [[ $(REDISCLI_AUTH=$(cat "$dir/secrets/$1-admin.pass") redis-cli -s "$dir/run/$1.sock" --user admin ping) == PONG ]]
+}
+
+start_broker() {
+  start broker "$bin/sallyport-broker" --config "$dir/etc/broker.yaml"
+  wait_for broker test -s "$dir/run/broker.ready"
 }
 
 start_worker() { # N
@@ -218,10 +224,9 @@ up() {
   start_redis galleries
   start_redis ledger
   "$bin/sallyport" --config "$dir/etc/ops.yaml" site init >/dev/null
-  start broker "$bin/sallyport-broker" --config "$dir/etc/broker.yaml"
+  start_broker
   local n
   for ((n = 1; n <= workers; n++)); do start_worker "$n"; done
-  wait_for broker test -s "$dir/run/broker.ready"
   for ((n = 1; n <= workers; n++)); do wait_for "worker-$n" test -s "$dir/run/worker-$n.ready"; done
   cat <<EOF
 stack: terminal $terminal is up with $workers worker(s) under $dir
@@ -257,6 +262,7 @@ case $verb in
   status) status ;;
   down) down ;;
   worker) start_worker "${operands[0]:?which worker?}"; wait_for "worker-${operands[0]}" test -s "$dir/run/worker-${operands[0]}.ready" ;;
+  broker) start_broker ;;
   redis) start_redis "${operands[0]:?which role?}" ;;
   *) usage ;;
 esac

@@ -61,6 +61,40 @@ def test_worker_killed():
         check(len(records) == len(set(records)) == 2 * ENCOUNTERS, f"{len(records)} records for {2 * ENCOUNTERS} finals")
 
 
+def test_broker_killed():
+    """Clients and workers come back by themselves; frames that were under way are sent again on the new session."""
+    with tempfile.TemporaryDirectory() as folder, Stack(workers=1) as stack:
+        travellers = Travellers(folder)
+        stack.board(travellers)
+        frames = frames_for(travellers, 40)
+        undisturbed = stack.capture("A1", "--budget", BUDGET_MS, *frames)
+
+        def kill_and_restart():
+            stack.signal("broker")
+            wait_until(lambda: not stack.alive("broker"), 10, "the broker is gone")
+            stack.script("broker")
+
+        code, answers, errors = run_disturbed(stack, frames, 15, kill_and_restart)
+        check(code == 0, f"sallyport-capture: exit {code}: {errors[-2000:]}")
+        check_whole(answers, len(frames))
+        check(sequence(answers) == sequence(undisturbed), "outcomes differ from the undisturbed run")
+
+
+def test_worker_drains():
+    """SIGTERM in the middle: what it holds is finished, nothing is delivered again, the worker leaves."""
+    with tempfile.TemporaryDirectory() as folder, Stack(workers=2) as stack:
+        travellers = Travellers(folder)
+        stack.board(travellers)
+        frames = frames_for(travellers, 40)
+        undisturbed = stack.capture("A1", "--budget", BUDGET_MS, *frames)
+        code, answers, errors = run_disturbed(stack, frames, 15, lambda: stack.signal("worker-1", 15))
+        check(code == 0, f"sallyport-capture: exit {code}: {errors[-2000:]}")
+        check_whole(answers, len(frames))
+        check(sequence(answers) == sequence(undisturbed), "outcomes differ from the undisturbed run")
+        wait_until(lambda: not stack.alive("worker-1"), 20, "worker-1 leaves")
+        check("BRK-REDELIVER" not in (stack.folder / "log/broker.log").read_text(), "a drained worker's jobs were redelivered")
+
+
 def test_ledger_away():
     """A budget shorter than the outage: frames within it hear store_unavailable (a longer one would wait it out)."""
     with tempfile.TemporaryDirectory() as folder, Stack(workers=1) as stack:
@@ -122,4 +156,4 @@ def test_galleries_wiped():
 
 
 if __name__ == "__main__":
-    main(test_worker_killed, test_ledger_away, test_galleries_wiped)
+    main(test_worker_killed, test_broker_killed, test_worker_drains, test_ledger_away, test_galleries_wiped)

@@ -21,6 +21,7 @@ void world_begin(struct world *world, void (*adjust)(struct broker_limits *limit
                                            .key_sessions = 3,
                                            .client_jobs = 3,
                                            .max_credit = 8,
+                                           .patient_credit = 2,
                                            .max_deliveries = 3,
                                            .max_budget_ns = 10000 * MS,
                                            .max_age_ns = 5000 * MS,

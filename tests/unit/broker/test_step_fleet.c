@@ -1,4 +1,5 @@
-/* The broker's step, the workers' side: order, credit, redelivery, draining. Virtual time; docs/protocol.md section 7. */
+/* The broker's step, the workers' side: order, credit, redelivery, draining. Virtual time; docs/protocol.md
+ * section 7. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,6 +277,30 @@ static void test_want_and_enrol(void **state)
     expect_answer(&w, &desk, 6, SP_ANSWER_DECIDED, 0);
 }
 
+/* A manifest of many leaves the worker's credit to the gates, even to a frame that comes last. */
+static void test_enrolments_leave_room(void **state)
+{
+    (void)state;
+    say_hello(&w, &cam, "A1");
+    say_hello(&w, &desk, NULL);
+    say_ready(&w, &worker, 4);
+    uint64_t jobs[2];
+    for (int i = 0; i < 3; i++) {
+        struct sp_header enrol = frame_header(&w, &desk, 10 + i, 1);
+        enrol.type = SP_MSG_ENROL;
+        enrol.lane[0] = '\0';
+        enrol.job_class = i == 0 ? SP_CLASS_BULK : SP_CLASS_ENROL;
+        send_front(&w, &desk, &enrol, 60);
+        if (i < 2)
+            jobs[i] = expect_job(&w, &worker, 1);
+    }
+    expect_silence(&w);
+    send_frame(&w, &cam, 1, 1);
+    assert_int_equal(heard(&w, &worker, SP_MSG_JOB, 0)->kind, SP_MSG_FRAME);
+    send_result(&w, &worker, jobs[0], SP_ANSWER_DECIDED);
+    assert_int_equal(heard(&w, &worker, SP_MSG_JOB, 0)->kind, SP_MSG_ENROL);
+}
+
 static void test_heartbeats(void **state)
 {
     (void)state;
@@ -357,6 +382,7 @@ int main(void)
         T(test_credit),
         T(test_duplicate_joins),
         T(test_want_and_enrol),
+        T(test_enrolments_leave_room),
         T(test_heartbeats),
         T(test_draining),
         T(test_stop_answers_what_is_left),
