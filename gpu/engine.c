@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "gpu/backend.h"
+#include "gpu/cuda.h"
 
 struct sp_engine {
     const struct sp_backend_ops *backend;
@@ -12,22 +13,50 @@ struct sp_engine {
     char fallback[320];
 };
 
+/* The table of a wanted backend, opened. */
+static enum sp_status take(struct sp_engine *engine, const struct sp_backend_ops *backend,
+                           const struct sp_engine_config *config, struct sp_err *err)
+{
+    engine->backend = backend;
+    return backend->open(&engine->state, config, engine->text, sizeof engine->text, err);
+}
+
+static enum sp_status take_cuda(struct sp_engine *engine, const struct sp_engine_config *config, struct sp_err *err)
+{
+    const struct sp_backend_ops *backend = NULL;
+    enum sp_status status = sp_cuda_load(&backend, err);
+    return status ? status : take(engine, backend, config, err);
+}
+
+static enum sp_status choose(struct sp_engine *engine, const struct sp_engine_config *config, struct sp_err *err)
+{
+    struct sp_err reason = {0};
+    switch (config->backend) {
+    case SP_BACKEND_REF:
+        return take(engine, &sp_backend_ref, config, err);
+    case SP_BACKEND_CPU:
+        return take(engine, &sp_backend_cpu, config, err);
+    case SP_BACKEND_CUDA:
+        return take_cuda(engine, config, err);
+    default:
+        break;
+    }
+    if (take_cuda(engine, config, &reason) == SP_OK)
+        return SP_OK;
+    snprintf(engine->fallback, sizeof engine->fallback, "%.*s", (int)sizeof engine->fallback - 1, reason.text);
+    return take(engine, &sp_backend_cpu, config, err);
+}
+
 enum sp_status sp_engine_open(struct sp_engine **ret_engine, const struct sp_engine_config *config,
                               struct sp_err *err)
 {
-    static const char no_cuda[] = "cuda: this build has no CUDA backend";
     struct sp_engine_config wanted = *config;
     if (wanted.threads <= 0)
         wanted.threads = 1;
-    if (wanted.backend == SP_BACKEND_CUDA)
-        return sp_fail(err, SP_E_UNSUPPORTED, "%s; use backend cpu or auto", no_cuda);
     struct sp_engine *engine = calloc(1, sizeof *engine);
     if (!engine)
         return sp_fail(err, SP_E_NOMEM, "no memory for an engine");
-    if (wanted.backend == SP_BACKEND_AUTO)
-        snprintf(engine->fallback, sizeof engine->fallback, "%s", no_cuda);
-    engine->backend = wanted.backend == SP_BACKEND_REF ? &sp_backend_ref : &sp_backend_cpu;
-    enum sp_status status = engine->backend->open(&engine->state, &wanted, engine->text, sizeof engine->text, err);
+    enum sp_status status = choose(engine, &wanted, err);
     if (status)
         free(engine);
     else

@@ -20,10 +20,20 @@ enum sp_backend {
     SP_BACKEND_CUDA,
 };
 
+/* What a test makes a device do at one of its calls. */
+enum sp_engine_fault {
+    SP_FAULT_NONE,
+    SP_FAULT_MEMORY, /* an allocation on the device fails once */
+    SP_FAULT_DEVICE, /* a call finds the device broken; as in life, every later call does too */
+};
+
 struct sp_engine_config {
     enum sp_backend backend;
     int device;  /* cuda: device number; default 0 */
     int threads; /* cpu: compute threads of one sp_net_run; default 1 (OpenMP spin barriers hurt on shared cores) */
+    /* Tests only; zero in life. The fault comes at call number `fault_after` (1, 2, ...) of its kind after opening. */
+    enum sp_engine_fault fault;
+    int fault_after;
 };
 
 struct sp_engine;

@@ -1,0 +1,13 @@
+# The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
+add_library(sallyport_cuda MODULE
+  cuda_module.c cuda_device.c)
+target_include_directories(sallyport_cuda PRIVATE ${CMAKE_SOURCE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
+# What the module needs of the engine comes out of its library; only the entry leaves the module, so that nothing of it
+# is confused with the program's own copy.
+target_link_libraries(sallyport_cuda PRIVATE sp_gpu sp_core CUDA::cudart_static)
+target_link_options(sallyport_cuda PRIVATE "LINKER:--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cuda.map" LINKER:-Bsymbolic)
+set_target_properties(sallyport_cuda PROPERTIES
+  PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
+  LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda.map LINKER_LANGUAGE C
+  BUILD_RPATH "$ORIGIN" INSTALL_RPATH "$ORIGIN")
+add_dependencies(programs sallyport_cuda)
