@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a picture that lights up everywhere only the best candidates compete: suppression is quadratic. */
-#define NMS_MAX_CANDIDATES 1000
-/* Two people cheek to cheek stay below this share of the smaller box. */
-#define NESTED_SHARE 0.55f
-/* Nothing smaller than this can be a face, px of the image. */
-#define MIN_FACE_PX 8
-
 #define YUNET_LEVELS 3
 
 struct sp_detector {
@@ -27,51 +20,14 @@ struct sp_detector {
     struct sp_candidates candidates; /* scratch of one row */
 };
 
-static float area_of(const struct sp_box *box)
-{
-    return (box->x1 - box->x0) * (box->y1 - box->y0);
-}
-
-/* Whether two boxes are the same face: by intersection over union, or because the smaller one lies mostly inside
- * the other (the tiny detector likes to see a large face and its upper half). */
-static bool same_face(const struct sp_box *a, const struct sp_box *b, float iou_threshold)
-{
-    float width = fminf(a->x1, b->x1) - fmaxf(a->x0, b->x0), height = fminf(a->y1, b->y1) - fmaxf(a->y0, b->y0);
-    if (!(width > 0 && height > 0))
-        return false;
-    float common = width * height, both = area_of(a) + area_of(b) - common;
-    return common > iou_threshold * both || common > NESTED_SHARE * fminf(area_of(a), area_of(b));
-}
-
-/* Ties are broken by place, so that the order never depends on the sort. */
-static int by_place(const struct sp_candidate *a, const struct sp_candidate *b)
-{
-    if (a->box.x0 != b->box.x0)
-        return a->box.x0 < b->box.x0 ? -1 : 1;
-    if (a->box.y0 != b->box.y0)
-        return a->box.y0 < b->box.y0 ? -1 : 1;
-    return 0;
-}
-
 static int by_score(const void *left, const void *right)
 {
-    const struct sp_candidate *a = left, *b = right;
-    if (a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return by_place(a, b);
-}
-
-static float area(const struct sp_candidate *candidate)
-{
-    return area_of(&candidate->box);
+    return sp_pixel_by_score(left, right);
 }
 
 static int by_area(const void *left, const void *right)
 {
-    const struct sp_candidate *a = left, *b = right;
-    if (area(a) != area(b))
-        return area(a) > area(b) ? -1 : 1;
-    return by_place(a, b);
+    return sp_pixel_by_area(left, right);
 }
 
 void sp_detect_nms(struct sp_candidates *candidates, float iou_threshold)
@@ -81,20 +37,15 @@ void sp_detect_nms(struct sp_candidates *candidates, float iou_threshold)
     if (candidates->count == 0)
         return;
     qsort(items, (size_t)candidates->count, sizeof *items, by_score);
-    int count = candidates->count < NMS_MAX_CANDIDATES ? candidates->count : NMS_MAX_CANDIDATES;
+    int count = candidates->count < SP_NMS_MAX_CANDIDATES ? candidates->count : SP_NMS_MAX_CANDIDATES;
     for (int i = 0; i < count; i++) {
         bool seen = false;
         for (int k = 0; k < kept && !seen; k++)
-            seen = same_face(&items[k].box, &items[i].box, iou_threshold);
+            seen = sp_pixel_same_face(&items[k].box, &items[i].box, iou_threshold);
         if (!seen)
             items[kept++] = items[i];
     }
     candidates->count = kept;
-}
-
-static float clip(float value, float most)
-{
-    return fminf(fmaxf(value, 0), most);
 }
 
 void sp_detect_place(struct sp_candidates *candidates, const struct sp_fit *fit, int image_width, int image_height)
@@ -102,15 +53,7 @@ void sp_detect_place(struct sp_candidates *candidates, const struct sp_fit *fit,
     int kept = 0;
     for (int i = 0; i < candidates->count; i++) {
         struct sp_candidate item = candidates->items[i];
-        float off_x = (float)fit->offset_x, off_y = (float)fit->offset_y;
-        item.box = (struct sp_box){clip((item.box.x0 - off_x) / fit->scale, (float)image_width),
-                                   clip((item.box.y0 - off_y) / fit->scale, (float)image_height),
-                                   clip((item.box.x1 - off_x) / fit->scale, (float)image_width),
-                                   clip((item.box.y1 - off_y) / fit->scale, (float)image_height)};
-        for (int p = 0; p < 5; p++)
-            item.points[p] =
-                (struct sp_point){(item.points[p].x - off_x) / fit->scale, (item.points[p].y - off_y) / fit->scale};
-        if (item.box.x1 - item.box.x0 >= MIN_FACE_PX && item.box.y1 - item.box.y0 >= MIN_FACE_PX)
+        if (sp_pixel_place(&item, fit, image_width, image_height))
             candidates->items[kept++] = item;
     }
     candidates->count = kept;

@@ -4,26 +4,14 @@
 #define SALLYPORT_WORKERS_DETECT_H
 
 #include "gpu/engine.h"
+#include "gpu/pixel_math.h"
 #include "workers/resample.h"
 #include "workers/vision.h"
-
-/* One face as a decoder saw it: px of the net's input, or of the image once placed. */
-struct sp_candidate {
-    struct sp_box box;
-    float score;
-    bool has_points;
-    struct sp_point points[5]; /* left eye, right eye, nose, mouth corners, as seen in the picture */
-};
 
 /* A list with a fixed capacity; beyond it candidates are dropped. */
 struct sp_candidates {
     int count, capacity;
     struct sp_candidate *items;
-};
-
-/* One SSD prior box, px of the net's input. */
-struct sp_ssd_anchor {
-    float x, y, width, height; /* centre and size */
 };
 
 /* Number of anchors of an SSD input of width x height px; both multiples of 64, at least 512. */
@@ -38,11 +26,7 @@ void sp_detect_ssd_decode(const float *boxes, const float *classes, const struct
 void sp_detect_tiny_decode(const float *grid, int rows, int columns, float threshold,
                            struct sp_candidates *candidates);
 
-/* One stride of YuNet: scores and objectness [rows*columns], boxes [..][4], points [..][10]. */
-struct sp_yunet_level {
-    int stride, rows, columns;
-    const float *scores, *objectness, *boxes, *points;
-};
+/* One stride of YuNet. */
 void sp_detect_yunet_decode(const struct sp_yunet_level *level, float threshold, struct sp_candidates *candidates);
 
 /* From net px to image px (the inverse of fit), boxes clipped to the image, slivers dropped. */

@@ -62,15 +62,7 @@ void sp_detect_ssd_anchors(int width, int height, struct sp_ssd_anchor *ret_anch
 void sp_detect_ssd_decode(const float *boxes, const float *classes, const struct sp_ssd_anchor *anchors, int count,
                           float threshold, struct sp_candidates *candidates)
 {
-    for (int i = 0; i < count && candidates->count < candidates->capacity; i++) {
-        float score = 1 / (1 + expf(-classes[3 * i + 1]));
-        if (!(score > threshold))
-            continue;
-        const struct sp_ssd_anchor *anchor = &anchors[i];
-        const float *t = boxes + 4 * i;
-        float y = t[0] / 10 * anchor->height + anchor->y, x = t[1] / 10 * anchor->width + anchor->x;
-        float half_height = expf(t[2] / 5) * anchor->height / 2, half_width = expf(t[3] / 5) * anchor->width / 2;
-        candidates->items[candidates->count++] = (struct sp_candidate){
-            .box = {x - half_width, y - half_height, x + half_width, y + half_height}, .score = score};
-    }
+    for (int i = 0; i < count && candidates->count < candidates->capacity; i++)
+        candidates->count +=
+            sp_pixel_ssd(boxes, classes, anchors, i, threshold, &candidates->items[candidates->count]);
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include "common/reason.h"
+#include "gpu/pixel_math.h"
 #include "workers/align.h"
 
 /* Midpoint and width of the sharpness sigmoid over log10. On 583 photographs of 103 px and more the raw value has
@@ -17,9 +18,6 @@
 /* over_exposure falls steeply: it is 9 where a tenth of the face is burnt out, and such faces match well. The limit
  * is meant for faces with nothing left to compare: about two thirds burnt out at the default. */
 #define OVER_EXPOSURE_SLACK 7
-
-#define DARK_LUMINANCE   25
-#define BRIGHT_LUMINANCE 247
 
 static const double degrees = 57.29577951308232;
 
@@ -64,8 +62,7 @@ struct sp_pose sp_quality_pose(const struct sp_point five[5])
     return pose;
 }
 
-/* Columns x0..x1 and rows y0..y1 of the chip that show the face, at least 1 px off its edge. */
-static void face_area(enum sp_align_kind kind, int *x0, int *y0, int *x1, int *y1)
+void sp_quality_area(enum sp_align_kind kind, int *x0, int *y0, int *x1, int *y1)
 {
     struct sp_point five[5];
     sp_align_template_five(kind, five);
@@ -78,50 +75,22 @@ static void face_area(enum sp_align_kind kind, int *x0, int *y0, int *x1, int *y
     *y1 = (int)fminf(last, five[SP_FIVE_LEFT_MOUTH].y + 0.45f * eyes);
 }
 
-static int luma(const uint8_t *p)
+static struct sp_tally walk(const struct sp_quality_face *face)
 {
-    return (54 * p[0] + 183 * p[1] + 19 * p[2] + 128) >> 8; /* Rec. 709, weights in 256ths */
-}
-
-/* What one walk over the face's px collects. */
-struct tally {
-    long count, dark, bright;
-    double sum, squares, laplacian, laplacian_squares;
-};
-
-static struct tally walk(const struct sp_quality_face *face)
-{
-    const struct sp_similarity *map = face->map;
     int side = sp_align_side(face->kind), x0, y0, x1, y1;
-    size_t row = (size_t)side * 3;
-    float square = map->a * map->a + map->b * map->b;
-    struct tally tally = {0};
-    face_area(face->kind, &x0, &y0, &x1, &y1);
+    struct sp_tally tally = {0};
+    sp_quality_area(face->kind, &x0, &y0, &x1, &y1);
     for (int y = y0; y <= y1; y++)
-        for (int x = x0; x <= x1; x++) {
-            float u = (float)x - map->tx, v = (float)y - map->ty;
-            float image_x = (map->a * u + map->b * v) / square, image_y = (map->a * v - map->b * u) / square;
-            if (!(image_x >= 0 && image_y >= 0 && image_x <= (float)(face->image_width - 1) &&
-                  image_y <= (float)(face->image_height - 1)))
-                continue;
-            const uint8_t *p = face->chip + (size_t)y * row + (size_t)x * 3;
-            int here = luma(p), curve = luma(p - 3) + luma(p + 3) + luma(p - row) + luma(p + row) - 4 * here;
-            tally.count++;
-            tally.dark += here <= DARK_LUMINANCE;
-            tally.bright += here >= BRIGHT_LUMINANCE;
-            tally.sum += here;
-            tally.squares += (double)here * here;
-            tally.laplacian += curve;
-            tally.laplacian_squares += (double)curve * curve;
-        }
+        for (int x = x0; x <= x1; x++)
+            sp_pixel_tally(&tally, face->chip, side, face->map, face->image_width, face->image_height, x, y);
     return tally;
 }
 
-static void measure_light(const struct tally *tally, struct sp_quality *quality)
+static void measure_light(const struct sp_tally *tally, struct sp_quality *quality)
 {
-    double count = (double)tally->count, mean = tally->sum / count;
-    double variance = tally->squares / count - mean * mean, curve = tally->laplacian / count;
-    double curve_variance = tally->laplacian_squares / count - curve * curve;
+    double count = (double)tally->count, mean = (double)tally->sum / count;
+    double variance = (double)tally->squares / count - mean * mean, curve = (double)tally->laplacian / count;
+    double curve_variance = (double)tally->laplacian_squares / count - curve * curve;
     quality->under_exposure = grade(120 * (0.832 - sigmoid((double)tally->dark / count, 0.92, 0.05)));
     quality->over_exposure = grade(1 / ((double)tally->bright / count + 0.01));
     quality->luminance_mean = grade(100 * sigmoid(mean / 255, 0.2, 0.05) * (1 - sigmoid(mean / 255, 0.8, 0.05)));
@@ -143,9 +112,13 @@ static void refresh_unified(struct sp_quality *quality)
 
 void sp_quality_measure(const struct sp_quality_face *face, struct sp_quality *ret_quality)
 {
-    struct sp_pose pose = sp_quality_pose(face->five);
-    struct tally tally = walk(face);
-    const struct sp_point *five = face->five;
+    struct sp_tally tally = walk(face);
+    sp_quality_grade(face->five, &tally, ret_quality);
+}
+
+void sp_quality_grade(const struct sp_point five[5], const struct sp_tally *tally, struct sp_quality *ret_quality)
+{
+    struct sp_pose pose = sp_quality_pose(five);
     double eyes = hypot(five[SP_FIVE_RIGHT_EYE].x - five[SP_FIVE_LEFT_EYE].x,
                         five[SP_FIVE_RIGHT_EYE].y - five[SP_FIVE_LEFT_EYE].y);
     *ret_quality = (struct sp_quality){.single_face_present = 100};
@@ -154,8 +127,8 @@ void sp_quality_measure(const struct sp_quality_face *face, struct sp_quality *r
     ret_quality->pose_yaw = pose_grade(pose.yaw);
     ret_quality->pose_pitch = pose_grade(pose.pitch);
     ret_quality->pose_roll = pose_grade(pose.roll);
-    if (tally.count >= MIN_FACE_PIXELS)
-        measure_light(&tally, ret_quality);
+    if (tally->count >= MIN_FACE_PIXELS)
+        measure_light(tally, ret_quality);
     refresh_unified(ret_quality);
 }
 

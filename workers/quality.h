@@ -44,6 +44,12 @@ struct sp_pose {
 };
 struct sp_pose sp_quality_pose(const struct sp_point five[5]);
 
+/* Columns x0..x1 and rows y0..y1 of the chip that show the face, at least 1 px off its edge. */
+void sp_quality_area(enum sp_align_kind kind, int *x0, int *y0, int *x1, int *y1);
+
+/* What sp_quality_measure says, with the walk over the chip's px done already, as a device does it. */
+void sp_quality_grade(const struct sp_point five[5], const struct sp_tally *tally, struct sp_quality *ret_quality);
+
 /* Every component of one face. single_face_present is set to 100 until sp_quality_set_single is called. */
 void sp_quality_measure(const struct sp_quality_face *face, struct sp_quality *ret_quality);
 

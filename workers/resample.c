@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "gpu/pixel_math.h"
 
 /* Which source samples make one output sample: weights [start .. start + count). */
 struct taps {
@@ -66,11 +67,6 @@ static int at_least_one(float value)
     return rounded < 1 ? 1 : (int)rounded;
 }
 
-static int at_most(int value, int most)
-{
-    return value < most ? value : most;
-}
-
 struct sp_fit sp_resample_letterbox(int source_width, int source_height, int width, int height, float border)
 {
     int frame = (int)(border * (float)(source_width > source_height ? source_width : source_height));
@@ -78,8 +74,8 @@ struct sp_fit sp_resample_letterbox(int source_width, int source_height, int wid
     float down = (float)height / (float)(source_height + 2 * frame);
     struct sp_fit fit = {.width = width, .height = height, .scale = across < down ? across : down};
     fit.offset_x = fit.offset_y = (int)lrintf((float)frame * fit.scale);
-    fit.inner_width = at_most(at_least_one((float)source_width * fit.scale), width - fit.offset_x);
-    fit.inner_height = at_most(at_least_one((float)source_height * fit.scale), height - fit.offset_y);
+    fit.inner_width = sp_pixel_least(at_least_one((float)source_width * fit.scale), width - fit.offset_x);
+    fit.inner_height = sp_pixel_least(at_least_one((float)source_height * fit.scale), height - fit.offset_y);
     return fit;
 }
 
@@ -91,36 +87,14 @@ struct sp_fit sp_resample_centred(int source_width, int source_height, int side)
     return fit;
 }
 
-/* Weights of one axis, source px to target px. Shrinking: the share of each source px that the target px covers.
- * Growing: the two neighbours of the target px's centre, clamped at the ends. Returns the number of weights. */
+/* Weights of one axis, source px to target px. Returns the number of weights. */
 static int plan_axis(struct taps *taps, float *weights, int first_weight, int source, int target)
 {
-    double step = (double)source / target;
     int next = first_weight;
     for (int i = 0; i < target; i++) {
-        struct taps *tap = &taps[i];
-        tap->first_weight = next;
-        if (step > 1) {
-            double from = i * step, to = (i + 1) * step;
-            tap->start = at_most((int)from, source - 1);
-            int end = at_most((int)ceil(to - 1e-9), source);
-            tap->count = end - tap->start;
-            for (int s = tap->start; s < end; s++) {
-                double left = s > from ? s : from, right = s + 1 < to ? s + 1 : to;
-                weights[next++] = (float)((right - left) / step);
-            }
-        } else {
-            double centre = (i + 0.5) * step - 0.5;
-            if (centre < 0)
-                centre = 0;
-            int left = at_most((int)centre, source - 1);
-            tap->start = left;
-            tap->count = left + 1 < source ? 2 : 1;
-            float right_share = tap->count == 2 ? (float)(centre - left) : 0;
-            weights[next++] = 1 - right_share;
-            if (tap->count == 2)
-                weights[next++] = right_share;
-        }
+        struct sp_tap tap = sp_pixel_tap(source, target, i, weights + next);
+        taps[i] = (struct taps){tap.start, tap.count, next};
+        next += tap.count;
     }
     return next;
 }
@@ -191,31 +165,20 @@ enum sp_status sp_resample_fit(struct sp_resampler *resampler, const struct sp_i
     return SP_OK;
 }
 
-/* An RGB picture that need not own its pixels. */
-struct view {
-    const uint8_t *pixels;
-    int width, height, stride;
-};
-
 /* to = from, halved with a 2 x 2 box; an odd last row or column is dropped. In place is allowed: reading is ahead.
  */
-static void halve(uint8_t *to, const struct view *from)
+static void halve(uint8_t *to, const struct sp_view *from)
 {
     int width = from->width / 2, height = from->height / 2;
-    for (int y = 0; y < height; y++) {
-        const uint8_t *upper = from->pixels + (size_t)(2 * y) * (size_t)from->stride, *lower = upper + from->stride;
-        uint8_t *row = to + (size_t)y * (size_t)width * 3;
+    for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
-            for (int c = 0; c < 3; c++) {
-                int at = 6 * x + c;
-                row[3 * x + c] = (uint8_t)((upper[at] + upper[at + 3] + lower[at] + lower[at + 3] + 2) / 4);
-            }
-    }
+            sp_pixel_halve(from, x, y, to + ((size_t)y * (size_t)width + (size_t)x) * 3);
 }
 
 /* The part of image that a chip can see through map, with its corner and size multiples of 2^levels, so that
  * halving the part equals halving the whole. Empty parts come back with width 0. */
-static struct sp_rect seen_part(const struct sp_image *image, const struct sp_similarity *map, int side, int levels)
+static struct sp_rect seen_part(int image_width, int image_height, const struct sp_similarity *map, int side,
+                                int levels)
 {
     float square = map->a * map->a + map->b * map->b, low_x = INFINITY, low_y = INFINITY, high_x = -INFINITY,
           high_y = -INFINITY;
@@ -229,80 +192,60 @@ static struct sp_rect seen_part(const struct sp_image *image, const struct sp_si
     }
     float block = (float)(1 << levels);
     float left = fmaxf(0, floorf(low_x / block) - 1), top = fmaxf(0, floorf(low_y / block) - 1);
-    float right = fminf((float)(image->width >> levels), ceilf(high_x / block) + 2);
-    float bottom = fminf((float)(image->height >> levels), ceilf(high_y / block) + 2);
+    float right = fminf((float)(image_width >> levels), ceilf(high_x / block) + 2);
+    float bottom = fminf((float)(image_height >> levels), ceilf(high_y / block) + 2);
     if (!(left < right && top < bottom))
         return (struct sp_rect){0, 0, 0, 0};
     return (struct sp_rect){(int)left << levels, (int)top << levels, (int)(right - left) << levels,
                             (int)(bottom - top) << levels};
 }
 
-/* The value of channel c at column x, row y; zero outside. */
-static float sample(const struct view *view, int x, int y, int c)
-{
-    if (x < 0 || y < 0 || x >= view->width || y >= view->height)
-        return 0;
-    return view->pixels[(size_t)y * (size_t)view->stride + (size_t)x * 3 + (size_t)c];
-}
-
-/* One chip px at source position x, y: bilinear, zeros outside. */
-static void blend(const struct view *view, float x, float y, uint8_t *to)
-{
-    to[0] = to[1] = to[2] = 0;
-    if (!(x > -1 && y > -1 && x < (float)view->width && y < (float)view->height))
-        return;
-    int left = (int)floorf(x), top = (int)floorf(y);
-    float fx = x - (float)left, fy = y - (float)top;
-    if (left >= 0 && top >= 0 && left + 1 < view->width && top + 1 < view->height) {
-        const uint8_t *p = view->pixels + (size_t)top * (size_t)view->stride + (size_t)left * 3,
-                      *q = p + view->stride;
-        for (int c = 0; c < 3; c++) {
-            float upper = (float)p[c] + fx * (float)(p[c + 3] - p[c]);
-            float lower = (float)q[c] + fx * (float)(q[c + 3] - q[c]);
-            to[c] = (uint8_t)(upper + fy * (lower - upper) + 0.5f);
-        }
-        return;
-    }
-    for (int c = 0; c < 3; c++) {
-        float upper = sample(view, left, top, c) * (1 - fx) + sample(view, left + 1, top, c) * fx;
-        float lower = sample(view, left, top + 1, c) * (1 - fx) + sample(view, left + 1, top + 1, c) * fx;
-        to[c] = (uint8_t)(upper * (1 - fy) + lower * fy + 0.5f);
-    }
-}
-
-enum sp_status sp_resample_warp(struct sp_resampler *resampler, const struct sp_image *image,
-                                const struct sp_similarity *map, int side, uint8_t *ret_chip, struct sp_err *err)
+enum sp_status sp_resample_plan_warp(struct sp_warp *ret_warp, int image_width, int image_height,
+                                     const struct sp_similarity *map, int side, struct sp_err *err)
 {
     float scale = hypotf(map->a, map->b);
     if (!(scale > 1e-4f && scale < 1e4f))
         return sp_fail(err, SP_E_INVALID, "warp: a map of scale %g is degenerate", (double)scale);
     int levels = 0;
-    while (scale * (float)(1 << levels) < 0.5f && (image->width >> levels) > 4 && (image->height >> levels) > 4)
+    while (scale * (float)(1 << levels) < 0.5f && (image_width >> levels) > 4 && (image_height >> levels) > 4)
         levels++;
-    struct sp_rect part = seen_part(image, map, side, levels);
-    struct view view = {image->pixels + (size_t)part.y * (size_t)image->stride + (size_t)part.x * 3, part.width,
-                        part.height, image->stride};
-    if (levels > 0) {
-        size_t bytes = (size_t)(part.width / 2) * (size_t)(part.height / 2) * 3;
-        enum sp_status status = reserve(&resampler->halved, &resampler->halved_capacity, bytes, 1, err);
-        if (status != SP_OK)
-            return status;
-        for (int i = 0; i < levels; i++) {
-            halve(resampler->halved, &view);
-            view = (struct view){resampler->halved, view.width / 2, view.height / 2, view.width / 2 * 3};
-        }
-    }
+    struct sp_rect part = seen_part(image_width, image_height, map, side, levels);
     /* Chip px -> image px is the inverse map; image u -> halved (u + 0.5) / 2^levels - 0.5, less the part's corner.
      */
     float factor = (float)(1 << levels), square = scale * scale;
-    float ax = map->a / square / factor, bx = map->b / square / factor;
     float x0 = (-map->a * map->tx - map->b * map->ty) / square, y0 = (map->b * map->tx - map->a * map->ty) / square;
-    x0 = (x0 + 0.5f - (float)part.x) / factor - 0.5f;
-    y0 = (y0 + 0.5f - (float)part.y) / factor - 0.5f;
+    *ret_warp = (struct sp_warp){.levels = levels,
+                                 .part = part,
+                                 .x0 = (x0 + 0.5f - (float)part.x) / factor - 0.5f,
+                                 .y0 = (y0 + 0.5f - (float)part.y) / factor - 0.5f,
+                                 .ax = map->a / square / factor,
+                                 .bx = map->b / square / factor};
+    return SP_OK;
+}
+
+enum sp_status sp_resample_warp(struct sp_resampler *resampler, const struct sp_image *image,
+                                const struct sp_similarity *map, int side, uint8_t *ret_chip, struct sp_err *err)
+{
+    struct sp_warp warp;
+    enum sp_status status = sp_resample_plan_warp(&warp, image->width, image->height, map, side, err);
+    if (status != SP_OK)
+        return status;
+    const struct sp_rect *part = &warp.part;
+    struct sp_view view = {image->pixels + (size_t)part->y * (size_t)image->stride + (size_t)part->x * 3,
+                           part->width, part->height, image->stride};
+    if (warp.levels > 0) {
+        size_t bytes = (size_t)(part->width / 2) * (size_t)(part->height / 2) * 3;
+        status = reserve(&resampler->halved, &resampler->halved_capacity, bytes, 1, err);
+        if (status != SP_OK)
+            return status;
+        for (int i = 0; i < warp.levels; i++) {
+            halve(resampler->halved, &view);
+            view = (struct sp_view){resampler->halved, view.width / 2, view.height / 2, view.width / 2 * 3};
+        }
+    }
     for (int v = 0; v < side; v++)
         for (int u = 0; u < side; u++)
-            blend(&view, x0 + ax * (float)u + bx * (float)v, y0 - bx * (float)u + ax * (float)v,
-                  ret_chip + ((size_t)v * (size_t)side + (size_t)u) * 3);
+            sp_pixel_warp(&view, &warp, u, v, ret_chip + ((size_t)v * (size_t)side + (size_t)u) * 3);
     return SP_OK;
 }
 

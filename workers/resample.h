@@ -8,28 +8,8 @@
 
 #include "workers/vision.h"
 
-/* How pixels become a net's input: (x - mean[c]) * scale, c in the net's colour order. */
-struct sp_norm {
-    enum sp_colour colour;
-    float mean[3];
-    float scale;
-};
-
 /* What a pack says about one net. */
 struct sp_norm sp_resample_norm(const struct sp_pack_net *net);
-
-/* A part of an image, in whole px; always inside it. */
-struct sp_rect {
-    int x, y, width, height;
-};
-
-/* Where a resized picture lies in a tensor of width x height: x_tensor = x_source * scale + offset_x. */
-struct sp_fit {
-    int width, height;             /* of the tensor, px */
-    int inner_width, inner_height; /* of the resized picture, px */
-    int offset_x, offset_y;        /* px in the tensor */
-    float scale;
-};
 
 /* Top-left letterbox of a source_width x source_height picture, aspect kept, the rest zero. With border > 0 the
  * picture gets a black frame of that share of its longer side first. */
@@ -48,13 +28,13 @@ enum sp_status sp_resample_fit(struct sp_resampler *resampler, const struct sp_i
                                const struct sp_rect *part, const struct sp_fit *fit, const struct sp_norm *norm,
                                float *ret_tensor, struct sp_err *err);
 
-/* u' = a*u - b*v + tx, v' = b*u + a*v + ty: image px to chip px. */
-struct sp_similarity {
-    float a, b, tx, ty;
-};
+/* How to cut an upright chip of side x side px out of an image of this size. While the map shrinks by more than 2,
+ * the source is halved with a 2 x 2 box first; then bilinear; zeros outside the image. SP_E_INVALID for a map that
+ * is degenerate. */
+enum sp_status sp_resample_plan_warp(struct sp_warp *ret_warp, int image_width, int image_height,
+                                     const struct sp_similarity *map, int side, struct sp_err *err);
 
-/* Cut an upright chip of side x side px out of image: RGB [side][side][3]. While the map shrinks by more than 2,
- * the source is halved with a 2 x 2 box first; then bilinear; zeros outside the image. */
+/* Cut that chip: RGB [side][side][3]. */
 enum sp_status sp_resample_warp(struct sp_resampler *resampler, const struct sp_image *image,
                                 const struct sp_similarity *map, int side, uint8_t *ret_chip, struct sp_err *err);
 

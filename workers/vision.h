@@ -9,23 +9,10 @@
 #include <stdint.h>
 #include "common/pack.h"
 #include "gpu/engine.h"
+#include "gpu/pixel.h"
 
 #define SP_MAX_FACES 16   /* per image; the largest are kept */
 #define SP_MAX_DIM   1024 /* floats of a template */
-
-struct sp_image {
-    int width, height; /* px */
-    int stride;        /* bytes between rows, >= 3 * width */
-    uint8_t *pixels;   /* [height][stride], RGB */
-};
-
-struct sp_box {
-    float x0, y0, x1, y1; /* px in the image, x right, y down */
-};
-
-struct sp_point {
-    float x, y;
-};
 
 /* ISO/IEC 29794-5 component names, 0 (worst) .. 100 (best), plus the raw inter-eye distance. */
 struct sp_quality {
