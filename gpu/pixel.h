@@ -62,6 +62,14 @@ struct sp_candidate {
     struct sp_point points[5]; /* left eye, right eye, nose, mouth corners, as seen in the picture */
 };
 
+#define SP_MAX_FACES 16 /* per image; the largest are kept */
+
+/* The faces of one image, px of the image, largest first. */
+struct sp_detections {
+    int count;
+    struct sp_candidate items[SP_MAX_FACES];
+};
+
 /* One SSD prior box, px of the net's input. */
 struct sp_ssd_anchor {
     float x, y, width, height; /* centre and size */

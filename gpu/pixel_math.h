@@ -9,7 +9,7 @@
 #include "gpu/pixel.h"
 
 #ifdef __CUDACC__
-#define SP_PIXEL_FN static __host__ __device__ inline
+#define SP_PIXEL_FN static __host__ __device__ __forceinline__
 #else
 #define SP_PIXEL_FN __attribute__((always_inline)) static inline
 #endif

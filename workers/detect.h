@@ -40,12 +40,6 @@ void sp_detect_nms(struct sp_candidates *candidates, float iou_threshold);
 /* The SP_MAX_FACES largest, largest first. */
 void sp_detect_keep_largest(struct sp_candidates *candidates);
 
-/* The faces of one image, px of the image, largest first. */
-struct sp_detections {
-    int count;
-    struct sp_candidate items[SP_MAX_FACES];
-};
-
 struct sp_detector;
 
 /* Load a pack's detector for batches up to max_batch. Blocking. engine must outlive it. */

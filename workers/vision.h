@@ -11,8 +11,7 @@
 #include "gpu/engine.h"
 #include "gpu/pixel.h"
 
-#define SP_MAX_FACES 16   /* per image; the largest are kept */
-#define SP_MAX_DIM   1024 /* floats of a template */
+#define SP_MAX_DIM 1024 /* floats of a template */
 
 /* ISO/IEC 29794-5 component names, 0 (worst) .. 100 (best), plus the raw inter-eye distance. */
 struct sp_quality {
