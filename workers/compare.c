@@ -54,9 +54,9 @@ void sp_scene_close(struct sp_scene *scene)
 }
 
 /* Put a traveller into the best two; one who is there already keeps his better score. */
-static void offer(struct sp_comparison *comparison, const struct sp_candidate *candidate)
+static void offer(struct sp_comparison *comparison, const struct sp_ranked_row *candidate)
 {
-    struct sp_candidate *first = &comparison->first, *second = &comparison->second;
+    struct sp_ranked_row *first = &comparison->first, *second = &comparison->second;
     bool same = first->there && memcmp(first->pseudonym, candidate->pseudonym, SP_PSEUDONYM_BYTES) == 0;
     if (!first->there || candidate->score > first->score) {
         if (first->there && !same)
@@ -95,7 +95,7 @@ static int walk(struct sp_compare_item *items, int count, int k, struct sp_probe
                     probes[row] = (struct sp_probe){items[i].faces->faces[face].vector, hot->gallery};
                 for (int rank = 0; hits && rank < k && hits[row * k + rank].entry >= 0; rank++) {
                     const struct sp_hit *hit = &hits[row * k + rank];
-                    struct sp_candidate candidate = {
+                    struct sp_ranked_row candidate = {
                         .there = true, .gallery = g, .score = sp_pack_score(pack, (double)hit->score)};
                     memcpy(candidate.pseudonym, hot->pseudonyms[hot->people[hit->entry]], SP_PSEUDONYM_BYTES);
                     offer(&items[i].comparisons[face], &candidate);

@@ -87,7 +87,7 @@ static void judge_hit(struct sp_verdict *verdict, const struct sp_basis *basis, 
         verdict->reason = fresh ? SP_REASON_NO_PORTRAIT : SP_REASON_GALLERY_STALE;
         return;
     }
-    const struct sp_candidate *first = &hit->first;
+    const struct sp_ranked_row *first = &hit->first;
     verdict->compared = fresh;
     verdict->has_candidate = true;
     memcpy(verdict->candidate, first->pseudonym, SP_PSEUDONYM_BYTES);

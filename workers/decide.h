@@ -29,7 +29,7 @@ struct sp_basis {
 };
 
 /* One traveller as a gallery names him. */
-struct sp_candidate {
+struct sp_ranked_row {
     bool there;
     uint8_t pseudonym[SP_PSEUDONYM_BYTES];
     int gallery; /* index into the basis */
@@ -38,7 +38,7 @@ struct sp_candidate {
 
 /* The best two different travellers for one face. */
 struct sp_comparison {
-    struct sp_candidate first, second;
+    struct sp_ranked_row first, second;
 };
 
 /* What is said about one face (or, in a close, about the encounter). */

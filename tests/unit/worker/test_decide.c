@@ -40,9 +40,9 @@ static struct sp_basis basis_of(enum sp_lane_kind kind, int galleries)
     return basis;
 }
 
-static struct sp_candidate person(int id, double score, int gallery)
+static struct sp_ranked_row person(int id, double score, int gallery)
 {
-    struct sp_candidate candidate = {.there = true, .score = score, .gallery = gallery};
+    struct sp_ranked_row candidate = {.there = true, .score = score, .gallery = gallery};
     memset(candidate.pseudonym, id, sizeof candidate.pseudonym);
     return candidate;
 }
