@@ -19,12 +19,15 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #define SP_BOTH __host__ __device__ __forceinline__
-#define SP_UNROLL _Pragma("unroll")
 #else
 #include <cmath>
 #include "gpu/cuda_half.h"
 #include "tests/ops/emulate/fibers.h"
 #define SP_BOTH inline
+#endif
+#ifdef __CUDA_ARCH__
+#define SP_UNROLL _Pragma("unroll")
+#else
 #define SP_UNROLL
 #endif
 
@@ -94,22 +97,30 @@ SP_BOTH sp_half8 sp_zero8()
 }
 
 /* All threads of the block are here, and see each other's shared memory. */
-SP_BOTH void sp_barrier(const sp_here &here)
+SP_BOTH void sp_barrier([[maybe_unused]] const sp_here &here)
 {
 #ifdef __CUDA_ARCH__
-    (void)here;
     __syncthreads();
 #elif !defined(__CUDACC__)
     here.fiber->barrier();
 #endif
 }
 
+/* The warp's lanes are here, and see each other's shared memory. */
+SP_BOTH void sp_warp_barrier([[maybe_unused]] const sp_here &here)
+{
+#ifdef __CUDA_ARCH__
+    __syncwarp();
+#elif !defined(__CUDACC__)
+    here.fiber->meet();
+#endif
+}
+
 /* The value that lane (own ^ mask) of the warp holds; all 32 lanes call it. */
-template <class T> SP_BOTH T sp_shuffle_xor(const sp_here &here, T value, int mask)
+template <class T> SP_BOTH T sp_shuffle_xor([[maybe_unused]] const sp_here &here, T value, [[maybe_unused]] int mask)
 {
     static_assert(sizeof(T) <= 8, "one register or two");
 #ifdef __CUDA_ARCH__
-    (void)here;
     return __shfl_xor_sync(0xffffffffu, value, mask);
 #elif !defined(__CUDACC__)
     return here.fiber->shuffle(value, here.fiber->lane() ^ mask);
@@ -119,10 +130,9 @@ template <class T> SP_BOTH T sp_shuffle_xor(const sp_here &here, T value, int ma
 }
 
 /* The value that lane `lane` holds. */
-template <class T> SP_BOTH T sp_shuffle(const sp_here &here, T value, int lane)
+template <class T> SP_BOTH T sp_shuffle([[maybe_unused]] const sp_here &here, T value, [[maybe_unused]] int lane)
 {
 #ifdef __CUDA_ARCH__
-    (void)here;
     return __shfl_sync(0xffffffffu, value, lane);
 #elif !defined(__CUDACC__)
     return here.fiber->shuffle(value, lane);
@@ -132,10 +142,9 @@ template <class T> SP_BOTH T sp_shuffle(const sp_here &here, T value, int lane)
 }
 
 /* One bit per lane, set where its condition holds. */
-SP_BOTH uint32_t sp_ballot(const sp_here &here, bool condition)
+SP_BOTH uint32_t sp_ballot([[maybe_unused]] const sp_here &here, bool condition)
 {
 #ifdef __CUDA_ARCH__
-    (void)here;
     return __ballot_sync(0xffffffffu, condition);
 #elif !defined(__CUDACC__)
     return here.fiber->ballot(condition);
@@ -146,10 +155,10 @@ SP_BOTH uint32_t sp_ballot(const sp_here &here, bool condition)
 
 /* Begin to copy 16 bytes into shared memory, zeros where `valid` is false (`from` is then not read but still some
  * address of the device). Both sides are aligned to 16. */
-SP_BOTH void sp_copy16(const sp_here &here, void *shared, const void *from, bool valid)
+SP_BOTH void sp_copy16([[maybe_unused]] const sp_here &here, [[maybe_unused]] void *shared,
+                        [[maybe_unused]] const void *from, [[maybe_unused]] bool valid)
 {
 #ifdef __CUDA_ARCH__
-    (void)here;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(
                      static_cast<unsigned>(__cvta_generic_to_shared(shared))),
                  "l"(__cvta_generic_to_global(from)), "r"(valid ? 16 : 0)
@@ -160,10 +169,9 @@ SP_BOTH void sp_copy16(const sp_here &here, void *shared, const void *from, bool
 }
 
 /* Close a group of this thread's copies. */
-SP_BOTH void sp_copy_commit(const sp_here &here)
+SP_BOTH void sp_copy_commit([[maybe_unused]] const sp_here &here)
 {
 #ifdef __CUDA_ARCH__
-    (void)here;
     asm volatile("cp.async.commit_group;\n" ::: "memory");
 #elif !defined(__CUDACC__)
     here.fiber->commit();
@@ -171,10 +179,9 @@ SP_BOTH void sp_copy_commit(const sp_here &here)
 }
 
 /* This thread's groups have arrived, except the newest `left`. A barrier makes them visible to the block. */
-template <int left> SP_BOTH void sp_copy_wait(const sp_here &here)
+template <int left> SP_BOTH void sp_copy_wait([[maybe_unused]] const sp_here &here)
 {
 #ifdef __CUDA_ARCH__
-    (void)here;
     asm volatile("cp.async.wait_group %0;\n" ::"n"(left) : "memory");
 #elif !defined(__CUDACC__)
     here.fiber->wait(left);
@@ -242,11 +249,10 @@ SP_BOTH void sp_mma_load_b(const sp_here &here, sp_mma_b &b0, sp_mma_b &b1, cons
 
 /* d[i][j] += a[i] b[j] for a whole warp's tile. On the host one meeting of the lanes does all of it. */
 template <int rows, int columns>
-SP_BOTH void sp_mma(const sp_here &here, sp_mma_d (&d)[rows][columns], const sp_mma_a (&a)[rows],
-                    const sp_mma_b (&b)[columns])
+SP_BOTH void sp_mma([[maybe_unused]] const sp_here &here, [[maybe_unused]] sp_mma_d (&d)[rows][columns],
+                    [[maybe_unused]] const sp_mma_a (&a)[rows], [[maybe_unused]] const sp_mma_b (&b)[columns])
 {
 #ifdef __CUDA_ARCH__
-    (void)here;
     SP_UNROLL
     for (int i = 0; i < rows; i++) {
         SP_UNROLL

@@ -19,6 +19,7 @@ struct sp_fibers_state;
 class sp_fiber {
 public:
     void barrier();
+    void meet(); /* with the other lanes of the warp */
     int lane() const;
     template <class T> T shuffle(T value, int from)
     {
@@ -45,7 +46,6 @@ private:
         bool valid;
     };
     uint64_t exchange(uint64_t bits, int from);
-    void meet(); /* with the other lanes of the warp */
     sp_fibers_state *all = nullptr;
     int thread = 0;
     std::vector<std::vector<copy>> groups; /* the last one is still open */
