@@ -313,7 +313,8 @@ static void tiny_faces_are_the_cpus(void **)
 
 static void yunet_faces_are_the_cpus(void **)
 {
-    const int rows = 4, side = 160;
+    const int rows = 4,
+              side = 160; // the last row has more faces than are kept: one too many would leave the buffer
     std::vector<float> tensors[3][4];
     sp_cuda_find call = {};
     call.kind = SP_CUDA_YUNET;
@@ -327,8 +328,8 @@ static void yunet_faces_are_the_cpus(void **)
             for (size_t i = 0; i < tensors[l][kind].size(); i++) {
                 int row = static_cast<int>(i) / (cells * floats[kind]);
                 tensors[l][kind][i] = kind > 1   ? random_float(-1, 1)
-                                      : row == 3 ? NAN
-                                                 : random_float(row ? 0.2f : -1, 1);
+                                      : row == 0 ? NAN
+                                                 : random_float(row > 1 ? 0.2f : -1, 1);
             }
         }
         call.levels[l] = {stride,
@@ -355,7 +356,7 @@ static void yunet_faces_are_the_cpus(void **)
         }
         finish(&list, fit, picture_width, picture_height, 0.3f);
         check_found(list, found[static_cast<size_t>(row)]);
-        assert_true(row == 3 ? list.count == 0 : list.count > 0);
+        assert_true(row == 0 ? list.count == 0 : row > 1 ? list.count == SP_MAX_FACES : list.count > 0);
     }
 }
 
