@@ -1,6 +1,9 @@
 # The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
 add_library(sallyport_cuda MODULE
-  cuda_module.c cuda_device.c)
+  cuda_module.c cuda_device.c
+  cuda_pixels.cu)
+# The last bit of a resampled picture is the CPU's.
+set_source_files_properties(cuda_pixels.cu PROPERTIES COMPILE_OPTIONS --fmad=false)
 target_include_directories(sallyport_cuda PRIVATE ${CMAKE_SOURCE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
 # What the module needs of the engine comes out of its library; only the entry leaves the module, so that nothing of it
 # is confused with the program's own copy.
