@@ -386,7 +386,7 @@ static void test_no_cross_talk(void **state)
 static void test_repeated_frame(void **state)
 {
     (void)state;
-    send_job(0, SP_MSG_FRAME);
+    send_job(frames - 1, SP_MSG_FRAME); /* the last one: finals are kept for a while only, and sanitizers are slow */
     struct sp_job *job = next_result();
     assert_true(job->answer == SP_ANSWER_DECIDED);
     assert_int_equal(job->timings_us[SP_TIMING_DETECT], 0);
