@@ -16,6 +16,13 @@ struct sp_rows {
     const float *inverse; /* [count]: 1 / length, 0 for a zero row; cosine only, else NULL */
 };
 
+/* One probe with what its gallery consists of. */
+struct sp_match_row {
+    const float *vector; /* [dim], finite */
+    const struct sp_rows *rows;
+    const void *store;
+};
+
 struct sp_backend_ops {
     const char *name;
 
@@ -38,6 +45,12 @@ struct sp_backend_ops {
     /* Top-k of probes that all point at one gallery; vectors are finite, 1 <= k <= 64. hits[row * k + rank]. */
     enum sp_status (*match)(void *state, const struct sp_rows *rows, const void *store, const float *const *vectors,
                             int count, int k, struct sp_hit *ret_hits, struct sp_err *err);
+    /* The same for probes that point at any number of galleries, in one call. Optional: without it, neighbouring probes
+     * of one gallery go to `match` together. */
+    enum sp_status (*match_many)(void *state, const struct sp_match_row *rows, int count, int k,
+                                 struct sp_hit *ret_hits, struct sp_err *err);
+    /* Bytes of device memory a store takes. Optional: 0. */
+    size_t (*gallery_bytes)(const void *store);
 };
 
 extern const struct sp_backend_ops sp_backend_ref;

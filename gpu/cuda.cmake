@@ -1,7 +1,8 @@
 # The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
 add_library(sallyport_cuda MODULE
   cuda_module.c cuda_device.c
-  cuda_pixels.cu)
+  cuda_pixels.cu
+  cuda_match.cu cuda_match.c cuda_match_plan.c cuda_match_bound.c cuda_gallery.c cuda_slab.c)
 # The last bit of a resampled picture is the CPU's.
 set_source_files_properties(cuda_pixels.cu PROPERTIES COMPILE_OPTIONS --fmad=false)
 target_include_directories(sallyport_cuda PRIVATE ${CMAKE_SOURCE_DIR} ${CUDAToolkit_INCLUDE_DIRS})

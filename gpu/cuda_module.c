@@ -1,51 +1,98 @@
 /* The entry of sallyport_cuda.so and its table. */
+#include <stdlib.h>
 #include "gpu/cuda.h"
 #include "gpu/cuda_device.h"
-#include "gpu/match.h"
+#include "gpu/cuda_match.h"
 #include "gpu/ref_net.h"
+
+/* An engine's state: the device, and what matches keep on it. Nets get the device alone. */
+struct state {
+    struct sp_cuda *cuda;
+    struct sp_cuda_match *match;
+};
+
+static void close_cuda(void *state)
+{
+    struct state *self = state;
+    sp_cuda_match_free(&self->match);
+    sp_cuda_close(&self->cuda);
+    free(self);
+}
 
 static enum sp_status open_cuda(void **ret_state, const struct sp_engine_config *config, char *ret_text,
                                 size_t text_size, struct sp_err *err)
 {
-    struct sp_cuda *cuda = NULL;
-    enum sp_status status = sp_cuda_open(&cuda, config, ret_text, text_size, err);
+    struct state *self = calloc(1, sizeof *self);
+    enum sp_status status = self ? sp_cuda_open(&self->cuda, config, ret_text, text_size, err)
+                                 : sp_fail(err, SP_E_NOMEM, "no memory for a device");
     if (!status)
-        *ret_state = cuda;
+        status = sp_cuda_match_new(&self->match, self->cuda, err);
+    if (!status)
+        *ret_state = self;
+    else if (self)
+        close_cuda(self);
     return status;
 }
 
-static void close_cuda(void *state)
+static enum sp_status new_net(void **ret_net, void *state, const struct sp_program *program, struct sp_err *err)
 {
-    struct sp_cuda *cuda = state;
-    sp_cuda_close(&cuda);
+    struct state *self = state;
+    return sp_ref_net_new(ret_net, self->cuda, program, err);
 }
 
-/* Matches stay on the host's exact reference until the device has its own. */
-static enum sp_status gallery_on_host(void **ret_store, void *state, const struct sp_rows *rows, struct sp_err *err)
+static enum sp_status new_gallery(void **ret_store, void *state, const struct sp_rows *rows, struct sp_err *err)
 {
-    (void)state;
-    (void)rows;
-    (void)err;
-    *ret_store = NULL;
-    return SP_OK;
+    struct state *self = state;
+    struct sp_cuda_gallery *gallery = NULL;
+    enum sp_status status = sp_cuda_gallery_new(&gallery, sp_cuda_match_galleries(self->match), rows, err);
+    if (!status)
+        *ret_store = gallery;
+    return status;
 }
 
 static void free_gallery(void *store)
 {
-    (void)store;
+    struct sp_cuda_gallery *gallery = store;
+    sp_cuda_gallery_free(&gallery);
+}
+
+static size_t gallery_bytes(const void *store)
+{
+    const struct sp_cuda_gallery *gallery = store;
+    return gallery->bytes;
+}
+
+static enum sp_status match_many(void *state, const struct sp_match_row *rows, int count, int k,
+                                 struct sp_hit *ret_hits, struct sp_err *err)
+{
+    struct state *self = state;
+    return sp_cuda_match_run(self->match, rows, count, k, ret_hits, err);
+}
+
+static enum sp_status match_one(void *state, const struct sp_rows *rows, const void *store,
+                                const float *const *vectors, int count, int k, struct sp_hit *ret_hits,
+                                struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    for (int i = 0; i < count && !status; i++)
+        status = match_many(state, &(struct sp_match_row){vectors[i], rows, store}, 1, k,
+                            ret_hits + (size_t)i * (size_t)k, err);
+    return status;
 }
 
 static const struct sp_backend_ops table = {
     .name = "cuda",
     .open = open_cuda,
     .close = close_cuda,
-    .net_new = sp_ref_net_new,
+    .net_new = new_net,
     .net_run = sp_ref_net_run,
     .net_describe = sp_ref_net_describe,
     .net_free = sp_ref_net_free,
-    .gallery_new = gallery_on_host,
+    .gallery_new = new_gallery,
     .gallery_free = free_gallery,
-    .match = sp_match_ref,
+    .match = match_one,
+    .match_many = match_many,
+    .gallery_bytes = gallery_bytes,
 };
 
 /* dlsym's; the version script lets out this name only. */

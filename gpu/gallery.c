@@ -8,7 +8,8 @@
 
 #define MOST_DIM   4096
 #define MOST_COUNT (1 << 24)
-#define GROUP      64 /* probes handed to the backend at once */
+#define GROUP      64   /* probes of one gallery handed to the backend at once */
+#define MANY       1024 /* and of any galleries */
 
 struct sp_gallery {
     atomic_int references;
@@ -105,6 +106,11 @@ enum sp_metric sp_gallery_metric(const struct sp_gallery *gallery)
     return gallery->rows.metric;
 }
 
+size_t sp_gallery_device_bytes(const struct sp_gallery *gallery)
+{
+    return gallery->backend->gallery_bytes ? gallery->backend->gallery_bytes(gallery->store) : 0;
+}
+
 static enum sp_status check_probes(const struct sp_engine *engine, const struct sp_probe *probes, int count,
                                    struct sp_err *err)
 {
@@ -120,6 +126,24 @@ static enum sp_status check_probes(const struct sp_engine *engine, const struct 
     return SP_OK;
 }
 
+/* All galleries in one call. */
+static enum sp_status match_many(struct sp_engine *engine, const struct sp_probe *probes, int count, int k,
+                                 struct sp_hit *ret_hits, struct sp_err *err)
+{
+    struct sp_match_row rows[MANY];
+    enum sp_status status = SP_OK;
+    for (int first = 0, n; first < count && !status; first += n) {
+        n = count - first < MANY ? count - first : MANY;
+        for (int i = 0; i < n; i++) {
+            const struct sp_gallery *gallery = probes[first + i].gallery;
+            rows[i] = (struct sp_match_row){probes[first + i].vector, &gallery->rows, gallery->store};
+        }
+        status = sp_engine_backend(engine)->match_many(sp_engine_state(engine), rows, n, k,
+                                                       ret_hits + (size_t)first * (size_t)k, err);
+    }
+    return status;
+}
+
 enum sp_status sp_match(struct sp_engine *engine, const struct sp_probe *probes, int count, int k,
                         struct sp_hit *ret_hits, struct sp_err *err)
 {
@@ -128,6 +152,8 @@ enum sp_status sp_match(struct sp_engine *engine, const struct sp_probe *probes,
         return sp_fail(err, SP_E_INVALID, "a match of %d probes for the best %d; k is 1..%d", count, k,
                        SP_MATCH_MAX_K);
     enum sp_status status = check_probes(engine, probes, count, err);
+    if (!status && sp_engine_backend(engine)->match_many)
+        return match_many(engine, probes, count, k, ret_hits, err);
     /* Neighbouring rows with one gallery go together: its rows are then read once for all of them. */
     for (int first = 0, n; first < count && !status; first += n) {
         const struct sp_gallery *gallery = probes[first].gallery;

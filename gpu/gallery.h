@@ -24,6 +24,8 @@ void sp_gallery_unref(struct sp_gallery **gallery);            /* thread-safe; N
 int sp_gallery_count(const struct sp_gallery *gallery);
 int sp_gallery_dim(const struct sp_gallery *gallery);
 enum sp_metric sp_gallery_metric(const struct sp_gallery *gallery);
+/* Bytes of the device's own memory it takes; 0 where the device has none but the host's. For who decides what stays. */
+size_t sp_gallery_device_bytes(const struct sp_gallery *gallery);
 
 /* One probe row against one gallery. Rows of a batch may point at different galleries. */
 struct sp_probe {

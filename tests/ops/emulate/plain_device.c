@@ -1,0 +1,248 @@
+#include "tests/ops/emulate/plain_device.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "gpu/cuda_device.h"
+
+struct sp_cuda {
+    struct sp_cuda_facts facts;
+    pthread_mutex_t lock;
+    size_t taken;
+    atomic_int break_after;
+    atomic_bool broken;
+};
+
+struct work {
+    struct work *next;
+    void (*run)(const void *payload);
+    _Alignas(16) char payload[PLAIN_DEVICE_PAYLOAD];
+};
+
+struct sp_cuda_stream {
+    struct sp_cuda *cuda;
+    struct work *first, **end;
+    uint64_t given, done;
+};
+
+struct sp_cuda_event {
+    struct sp_cuda_stream *stream;
+    uint64_t at;
+};
+
+void plain_device_new(struct sp_cuda **ret_cuda, const struct plain_device_config *config)
+{
+    struct sp_cuda *cuda = calloc(1, sizeof *cuda);
+    if (!cuda)
+        abort();
+    cuda->facts = (struct sp_cuda_facts){.name = "plain memory",
+                                         .major = 8,
+                                         .multiprocessors = config->multiprocessors,
+                                         .shared_bytes = config->shared_bytes,
+                                         .memory_bytes = config->memory_bytes};
+    pthread_mutex_init(&cuda->lock, NULL);
+    *ret_cuda = cuda;
+}
+
+void plain_device_do(void *native_stream, void (*work)(const void *payload), const void *payload, size_t bytes)
+{
+    struct sp_cuda_stream *stream = native_stream;
+    struct work *item = calloc(1, sizeof *item);
+    if (!item || bytes > sizeof item->payload)
+        abort();
+    item->run = work;
+    memcpy(item->payload, payload, bytes);
+    *stream->end = item;
+    stream->end = &item->next;
+    stream->given++;
+}
+
+static void catch_up(struct sp_cuda_stream *stream, uint64_t to)
+{
+    for (; stream->done < to; stream->done++) {
+        struct work *item = stream->first;
+        stream->first = item->next;
+        if (!stream->first)
+            stream->end = &stream->first;
+        item->run(item->payload);
+        free(item);
+    }
+}
+
+size_t plain_device_taken(struct sp_cuda *cuda)
+{
+    pthread_mutex_lock(&cuda->lock);
+    size_t taken = cuda->taken;
+    pthread_mutex_unlock(&cuda->lock);
+    return taken;
+}
+
+void plain_device_break(struct sp_cuda *cuda, int n)
+{
+    cuda->break_after = n;
+    if (n == 0)
+        cuda->broken = false;
+}
+
+void sp_cuda_close(struct sp_cuda **cuda)
+{
+    if (*cuda)
+        pthread_mutex_destroy(&(*cuda)->lock);
+    free(*cuda);
+    *cuda = NULL;
+}
+
+const struct sp_cuda_facts *sp_cuda_facts(const struct sp_cuda *cuda)
+{
+    return &cuda->facts;
+}
+
+int sp_cuda_fault(struct sp_cuda *cuda)
+{
+    return cuda->break_after > 0 && atomic_fetch_sub(&cuda->break_after, 1) == 1;
+}
+
+enum sp_status sp_cuda_check(struct sp_cuda *cuda, int code, const char *statement, struct sp_err *err)
+{
+    if (code)
+        cuda->broken = true;
+    return cuda->broken ? sp_fail(err, SP_E_DEVICE, "plain device: broken at %.200s", statement) : SP_OK;
+}
+
+enum sp_status sp_cuda_enter(struct sp_cuda *cuda, struct sp_err *err)
+{
+    return SP_CUDA_TRY(cuda, err, 0);
+}
+
+/* The size stands in front. */
+enum sp_status sp_cuda_memory_new(void **ret_memory, struct sp_cuda *cuda, size_t bytes, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    pthread_mutex_lock(&cuda->lock);
+    if (cuda->taken + bytes > cuda->facts.memory_bytes)
+        status = sp_fail(err, SP_E_NOMEM, "plain device: out of memory: %zu bytes wanted", bytes);
+    char *memory = status ? NULL : aligned_alloc(256, (bytes + 511) / 256 * 256);
+    if (memory) {
+        cuda->taken += bytes;
+        memcpy(memory, &bytes, sizeof bytes);
+        memset(memory + 256, 0xff, bytes);
+        *ret_memory = memory + 256;
+    }
+    pthread_mutex_unlock(&cuda->lock);
+    return status;
+}
+
+void sp_cuda_memory_free(struct sp_cuda *cuda, void **memory)
+{
+    size_t bytes;
+    if (!*memory)
+        return;
+    char *start = (char *)*memory - 256;
+    memcpy(&bytes, start, sizeof bytes);
+    pthread_mutex_lock(&cuda->lock);
+    cuda->taken -= bytes;
+    pthread_mutex_unlock(&cuda->lock);
+    free(start);
+    *memory = NULL;
+}
+
+enum sp_status sp_cuda_pinned_new(void **ret_memory, struct sp_cuda *cuda, size_t bytes, struct sp_err *err)
+{
+    (void)cuda;
+    *ret_memory = calloc(1, bytes);
+    return *ret_memory ? SP_OK : sp_fail(err, SP_E_NOMEM, "no memory");
+}
+
+void sp_cuda_pinned_free(struct sp_cuda *cuda, void **memory)
+{
+    (void)cuda;
+    free(*memory);
+    *memory = NULL;
+}
+
+enum sp_status sp_cuda_stream_new(struct sp_cuda_stream **ret_stream, struct sp_cuda *cuda, struct sp_err *err)
+{
+    struct sp_cuda_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return sp_fail(err, SP_E_NOMEM, "no memory");
+    stream->cuda = cuda;
+    stream->end = &stream->first;
+    *ret_stream = stream;
+    return SP_OK;
+}
+
+void sp_cuda_stream_free(struct sp_cuda_stream **stream)
+{
+    if (*stream)
+        catch_up(*stream, (*stream)->given);
+    free(*stream);
+    *stream = NULL;
+}
+
+void *sp_cuda_stream_native(const struct sp_cuda_stream *stream)
+{
+    return (void *)stream;
+}
+
+struct copy {
+    void *to;
+    const void *from;
+    size_t bytes;
+};
+
+static void copy_now(const void *payload)
+{
+    const struct copy *copy = payload;
+    memcpy(copy->to, copy->from, copy->bytes);
+}
+
+enum sp_status sp_cuda_copy_in(struct sp_cuda_stream *stream, void *device, const void *host, size_t bytes,
+                               struct sp_err *err)
+{
+    struct copy copy = {device, host, bytes};
+    enum sp_status status = SP_CUDA_TRY(stream->cuda, err, 0);
+    if (!status)
+        plain_device_do(stream, copy_now, &copy, sizeof copy);
+    return status;
+}
+
+enum sp_status sp_cuda_copy_out(struct sp_cuda_stream *stream, void *host, const void *device, size_t bytes,
+                                struct sp_err *err)
+{
+    return sp_cuda_copy_in(stream, host, device, bytes, err);
+}
+
+enum sp_status sp_cuda_wait(struct sp_cuda_stream *stream, struct sp_err *err)
+{
+    catch_up(stream, stream->given);
+    return SP_CUDA_TRY(stream->cuda, err, 0);
+}
+
+enum sp_status sp_cuda_event_new(struct sp_cuda_event **ret_event, struct sp_cuda *cuda, bool timed,
+                                 struct sp_err *err)
+{
+    (void)cuda;
+    (void)timed;
+    *ret_event = calloc(1, sizeof **ret_event);
+    return *ret_event ? SP_OK : sp_fail(err, SP_E_NOMEM, "no memory");
+}
+
+void sp_cuda_event_free(struct sp_cuda_event **event)
+{
+    free(*event);
+    *event = NULL;
+}
+
+enum sp_status sp_cuda_event_record(struct sp_cuda_event *event, struct sp_cuda_stream *stream, struct sp_err *err)
+{
+    *event = (struct sp_cuda_event){stream, stream->given};
+    return SP_CUDA_TRY(stream->cuda, err, 0);
+}
+
+enum sp_status sp_cuda_event_wait(struct sp_cuda_event *event, struct sp_err *err)
+{
+    catch_up(event->stream, event->at);
+    return SP_CUDA_TRY(event->stream->cuda, err, 0);
+}
