@@ -47,4 +47,12 @@ for header in $(grep '\.h$' <<<"$code"); do
     cc -std=c17 -D_GNU_SOURCE -I. -fsyntax-only -Wall -Wextra -x c - 2>/dev/null || printf '%s:1: does not compile alone\n' "$header"
 done | report 'header does not stand alone'
 
+# Pages name files that exist: `folder/file`, globs allowed; <...> and $... are placeholders.
+for page in README.md docs/*.md; do
+  grep -noE '`(common|capture|broker|workers|gpu|roster|records|ops|deploy|tests|docs)/[A-Za-z0-9_./*-]+' "$page" | tr -d '`' |
+    while IFS=: read -r line name; do
+      compgen -G "${name%[.,]}" >/dev/null || echo "$page:$line: $name does not exist"
+    done
+done | report 'a page names a file that is not there'
+
 [[ ! -s $found ]] && echo "lint: clean" || { echo "lint: $(grep -c '^[^ ]*:[0-9]*:' "$found") breaches"; exit 1; }
