@@ -1,7 +1,10 @@
 /* Times of nets and of matches on one thread: min and median per item, for the batch sizes and galleries we meet.
  *
- * usage: engine_bench [--size HEIGHTxWIDTH] [--backend cpu|ref] [--rounds N] [FILE.onnx ...]
- * Without files only the matches are timed. Random input: what is measured does not depend on it. */
+ * usage: engine_bench [--size HEIGHTxWIDTH] [--backend cpu|ref|cuda] [--rounds N] [--batches 1,8,...]
+ *                     [--matches small|large|none] [FILE.onnx ...]
+ * small: up to 100,000 rows; large: 1,000,000 x 512 and 64 galleries of 400. Random input: what is measured does
+ * not depend on it. Exit 77 where the backend does not work. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,8 @@
 struct options {
     int height, width, rounds;
     enum sp_backend backend;
+    int batches[16], batch_count;
+    const char *matches;
 };
 
 static double now_ms(void)
@@ -66,8 +71,9 @@ static int time_net(struct sp_engine *engine, const char *path, const struct opt
     } else if (times) {
         const char *name = strrchr(path, '/');
         qsort(times, (size_t)options->rounds, sizeof *times, ascending);
-        printf("%-32s batch %2d  load %6.0f ms  item min %8.3f  median %8.3f ms\n", name ? name + 1 : path, batch,
-               loaded, times[0], times[options->rounds / 2]);
+        printf("%-32s batch %4d  load %6.0f ms  item min %8.4f  median %8.4f ms  %9.0f items/s\n",
+               name ? name + 1 : path, batch, loaded, times[0], times[options->rounds / 2],
+               1e3 / times[options->rounds / 2]);
     }
     for (int i = 0; i < SP_NET_MAX_PORTS; i++)
         free(rows[i]);
@@ -76,21 +82,25 @@ static int time_net(struct sp_engine *engine, const char *path, const struct opt
     return status != SP_OK;
 }
 
-static int time_match(struct sp_engine *engine, enum sp_metric metric, int count, int dim, int probes)
+/* probes that point at `galleries` galleries of `count` rows each, in turn. */
+static int time_match(struct sp_engine *engine, enum sp_metric metric, int galleries, int count, int dim,
+                      int probes)
 {
-    enum { ROUNDS = 15, K = 5 };
-    struct sp_gallery *gallery = NULL;
+    enum { ROUNDS = 15, K = 5, MOST_GALLERIES = 64 };
+    struct sp_gallery *loaded[MOST_GALLERIES] = {NULL};
     struct sp_err err = {0};
     float *rows = random_floats((size_t)count * (size_t)dim),
           *vectors = random_floats((size_t)probes * (size_t)dim);
     struct sp_probe *list = calloc((size_t)probes, sizeof *list);
     struct sp_hit *hits = calloc((size_t)probes * K, sizeof *hits);
     double times[ROUNDS];
-    enum sp_status status = !rows || !vectors || !list || !hits
-                                ? SP_E_NOMEM
-                                : sp_gallery_new(&gallery, engine, metric, dim, count, rows, &err);
+    enum sp_status status = !rows || !vectors || !list || !hits ? SP_E_NOMEM : SP_OK;
+    for (int i = 0; i < galleries && !status; i++)
+        status = sp_gallery_new(&loaded[i], engine, metric, dim, count, rows, &err);
     for (int i = 0; i < probes && !status; i++)
-        list[i] = (struct sp_probe){vectors + (size_t)i * (size_t)dim, gallery};
+        list[i] = (struct sp_probe){vectors + (size_t)i * (size_t)dim, loaded[i % galleries]};
+    if (!status)
+        status = sp_match(engine, list, probes, K, hits, &err); /* warm */
     for (int i = 0; i < ROUNDS && !status; i++) {
         double start = now_ms();
         status = sp_match(engine, list, probes, K, hits, &err);
@@ -100,10 +110,12 @@ static int time_match(struct sp_engine *engine, enum sp_metric metric, int count
         fprintf(stderr, "%s\n", err.text);
     } else {
         qsort(times, ROUNDS, sizeof *times, ascending);
-        printf("match %-6s %7d x %3d  probes %2d  min %8.4f  median %8.4f ms\n",
-               metric == SP_METRIC_L2 ? "l2" : "cosine", count, dim, probes, times[0], times[ROUNDS / 2]);
+        printf("match %-6s %2d x %7d x %3d  probes %4d  min %8.4f  median %8.4f ms  %9.0f probes/s\n",
+               metric == SP_METRIC_L2 ? "l2" : "cosine", galleries, count, dim, probes, times[0], times[ROUNDS / 2],
+               1e3 * probes / times[ROUNDS / 2]);
     }
-    sp_gallery_unref(&gallery);
+    for (int i = 0; i < galleries; i++)
+        sp_gallery_unref(&loaded[i]);
     free(rows);
     free(vectors);
     free(list);
@@ -111,38 +123,79 @@ static int time_match(struct sp_engine *engine, enum sp_metric metric, int count
     return status != SP_OK;
 }
 
+static int time_matches(struct sp_engine *engine, const char *which)
+{
+    static const int counts[] = {400, 7000, 100000}, probes[] = {1, 16}, many[] = {1, 16, 64, 1024};
+    int failed = 0;
+    if (!strcmp(which, "small"))
+        for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
+            for (size_t p = 0; p < sizeof probes / sizeof probes[0]; p++)
+                for (int metric = 0; metric < 2; metric++)
+                    failed |=
+                        time_match(engine, metric ? SP_METRIC_COSINE : SP_METRIC_L2, 1, counts[c], 128, probes[p]);
+    if (!strcmp(which, "large")) {
+        for (size_t p = 0; p < sizeof many / sizeof many[0]; p++)
+            failed |= time_match(engine, SP_METRIC_COSINE, 1, 1000000, 512, many[p]);
+        failed |= time_match(engine, SP_METRIC_COSINE, 64, 400, 512, 64);
+        failed |= time_match(engine, SP_METRIC_L2, 64, 400, 128, 64);
+    }
+    return failed;
+}
+
+/* One option and its value; false for one that is not known. */
+static bool take(struct options *options, const char *name, const char *value)
+{
+    if (!strcmp(name, "--size"))
+        return sscanf(value, "%dx%d", &options->height, &options->width) == 2;
+    if (!strcmp(name, "--rounds"))
+        return (options->rounds = (int)strtol(value, NULL, 10)) > 0;
+    if (!strcmp(name, "--matches")) {
+        options->matches = value;
+        return !strcmp(value, "small") || !strcmp(value, "large") || !strcmp(value, "none");
+    }
+    if (!strcmp(name, "--batches")) {
+        char *end = NULL;
+        for (options->batch_count = 0; options->batch_count < 16; value = end + 1) {
+            int batch = (int)strtol(value, &end, 10);
+            if (batch < 1)
+                return false;
+            options->batches[options->batch_count++] = batch;
+            if (*end != ',')
+                return *end == 0;
+        }
+        return false;
+    }
+    if (strcmp(name, "--backend"))
+        return false;
+    options->backend = !strcmp(value, "ref")    ? SP_BACKEND_REF
+                       : !strcmp(value, "cuda") ? SP_BACKEND_CUDA
+                                                : SP_BACKEND_CPU;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    struct options options = {.rounds = 30, .backend = SP_BACKEND_CPU};
+    struct options options = {
+        .rounds = 30, .backend = SP_BACKEND_CPU, .batches = {1, 8}, .batch_count = 2, .matches = "small"};
     struct sp_engine *engine = NULL;
     struct sp_err err = {0};
     int failed = 0, first = 1;
-    for (; first + 1 < argc && strncmp(argv[first], "--", 2) == 0; first += 2) {
-        const char *value = argv[first + 1];
-        if (strcmp(argv[first], "--size") == 0 && sscanf(value, "%dx%d", &options.height, &options.width) == 2)
-            continue;
-        if (strcmp(argv[first], "--rounds") == 0 && (options.rounds = (int)strtol(value, NULL, 10)) > 0)
-            continue;
-        if (strcmp(argv[first], "--backend") == 0) {
-            options.backend = strcmp(value, "ref") == 0 ? SP_BACKEND_REF : SP_BACKEND_CPU;
-            continue;
+    for (; first + 1 < argc && strncmp(argv[first], "--", 2) == 0; first += 2)
+        if (!take(&options, argv[first], argv[first + 1])) {
+            fprintf(stderr, "engine_bench: unknown option or value: %s %s\n", argv[first], argv[first + 1]);
+            return 2;
         }
-        fprintf(stderr, "engine_bench: unknown option or value: %s %s\n", argv[first], value);
-        return 2;
-    }
     struct sp_engine_config config = {.backend = options.backend, .threads = 1};
-    if (sp_engine_open(&engine, &config, &err)) {
-        fprintf(stderr, "%s\n", err.text);
-        return 1;
+    enum sp_status status = sp_engine_open(&engine, &config, &err);
+    if (status) {
+        fprintf(stderr, "%s%s\n", status == SP_E_UNSUPPORTED ? "SKIP: " : "", err.text);
+        return status == SP_E_UNSUPPORTED ? 77 : 1;
     }
     printf("%s, one thread, %d rounds\n", sp_engine_describe(engine), options.rounds);
     for (int i = first; i < argc; i++)
-        failed |= time_net(engine, argv[i], &options, 1) || time_net(engine, argv[i], &options, 8);
-    static const int counts[] = {400, 7000, 100000}, probes[] = {1, 16};
-    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
-        for (size_t p = 0; p < sizeof probes / sizeof probes[0]; p++)
-            for (int metric = 0; metric < 2; metric++)
-                failed |= time_match(engine, metric ? SP_METRIC_COSINE : SP_METRIC_L2, counts[c], 128, probes[p]);
+        for (int b = 0; b < options.batch_count; b++)
+            failed |= time_net(engine, argv[i], &options, options.batches[b]);
+    failed |= time_matches(engine, options.matches);
     sp_engine_free(&engine);
     return failed;
 }
