@@ -297,7 +297,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "faces_compare: %s\n", err.text);
     bool good = status == SP_OK && (!against || compare(&run, &kept));
     sp_vision_free(&vision);
-    sp_engine_free(&engine);
+    if (engine)
+        sp_engine_free(&engine);
     free(run.faces);
     free(kept.faces);
     return good ? 0 : 1;

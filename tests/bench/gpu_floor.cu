@@ -1,10 +1,12 @@
 /* What the device itself can do, measured in the same run as our code: copies and matrix products. The floors of a
  * net or a match are its bytes over the copy rate and its arithmetic over the product rate.
  *
- * usage: gpu_floor        one "floor NAME VALUE UNIT" line each; exit 77 without a device */
+ * usage: gpu_floor [--look]    one "floor NAME VALUE UNIT" line each; --look only names the device. Exit 77 without
+ * one. */
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 #include <algorithm>
 #include <cublas_v2.h>
@@ -103,7 +105,7 @@ static void products(cudaStream_t stream, int side, int rounds)
     cudaFree(c);
 }
 
-int main()
+int main(int argc, char **argv)
 {
     int devices = 0;
     cudaError_t code = cudaGetDeviceCount(&devices);
@@ -117,6 +119,8 @@ int main()
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
     std::printf("device %s sm_%d%d, %d multiprocessors, %zu MiB, L2 %d MiB\n", facts.name, facts.major, facts.minor,
                 facts.multiProcessorCount, facts.totalGlobalMem >> 20, facts.l2CacheSize >> 20);
+    if (argc > 1 && !std::strcmp(argv[1], "--look"))
+        return 0;
     copies(stream, static_cast<size_t>(1) << 30);
     products(stream, 8192, 10);
     products(stream, 2048, 30);
