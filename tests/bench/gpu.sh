@@ -33,11 +33,8 @@ table=$out/table.txt
 say() { printf 'gpu.sh: %s\n' "$*" >&2; }
 
 # Our programs need the carried libraries; python3 and compute-sanitizer must not see them.
-ours() {
-  if [[ $carry ]]; then
-    env PATH="$carry/sysroot/bin:$PATH" LD_LIBRARY_PATH="$carry/sysroot/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$@"
-  else "$@"; fi
-}
+ours=(env)
+[[ -z $carry ]] || ours=(env PATH="$carry/sysroot/bin:$PATH:/usr/local/cuda/bin" LD_LIBRARY_PATH="$carry/sysroot/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
 if [[ $carry ]]; then
   export PKG_CONFIG=$carry/sysroot/bin/pkgconf PKG_CONFIG_LIBDIR=$carry/sysroot/pkgconfig PKG_CONFIG_PATH=
   export SALLYPORT_TEST_DATA=$carry/data
@@ -83,17 +80,18 @@ part_build() {
   [[ $words =~ ^[0-9]+\.[0-9]+$ ]] && cuda=${words/./} || { cuda=90; say "nvidia-smi names no device: building for sm_90"; }
   [[ $archs ]] && cuda=$archs
   command -v ninja >/dev/null && generator=(-G Ninja)
-  step build configure 120 ours cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DSALLYPORT_ONEDNN=OFF \
+  step build configure 120 "${ours[@]}" cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DSALLYPORT_ONEDNN=OFF \
     -DSALLYPORT_CUDA=ON "-DSALLYPORT_CUDA_ARCHS=$cuda" ${carry:+-DCMAKE_PREFIX_PATH="$carry/sysroot"} || return
-  step build compile 480 ours cmake --build "$build" -j "$jobs" || return
-  step build pack 120 ours "$bin/sallyport" model import face-api --output "$SALLYPORT_PACK" --keep-package "$build/pack/package" \
+  step build compile 480 "${ours[@]}" cmake --build "$build" -j "$jobs" || return
+  step build pack 120 "${ours[@]}" "$bin/sallyport" model import face-api --output "$SALLYPORT_PACK" --keep-package "$build/pack/package" \
     ${carry:+--package "$carry/data/vladmandic-face-api-1.7.15.tgz"}
 }
 
 # What CTest calls skipped is counted; with a device, a skip of a cuda test is a failure.
 part_ops() {
   local skipped cuda
-  last_words='tests passed' step ops ctest 500 ours ctest --test-dir "$build" -L ops --output-on-failure --timeout 300 -j "$jobs"
+  [[ -d $build/tests ]] || { row ops all FAIL "not built: run --part build first"; return; }
+  last_words='tests passed' step ops ctest 500 "${ours[@]}" ctest --test-dir "$build" -L ops --output-on-failure --timeout 300 -j "$jobs"
   grep -E '^SKIP|Skipped' "$out/ops-ctest.log" >"$out/ops-skips.log" || :
   skipped=$(grep -cE '\*\*\*Skipped' "$out/ops-ctest.log"); cuda=$(grep -E '\*\*\*Skipped' "$out/ops-ctest.log" | grep -c cuda)
   if [[ $cuda -gt 0 && -z $nothing ]]; then row ops skips FAIL "$cuda tests of the device were skipped though there is one"
@@ -124,15 +122,15 @@ part_flow() {
   else
     if [[ -z $kept || ! -f $kept ]]; then
       kept=$out/faces.f32
-      step flow f32 300 ours "$bin/faces_compare" --backend cpu --write "$kept" "$SALLYPORT_PACK" "$faces" || kept=
+      step flow f32 300 "${ours[@]}" "$bin/faces_compare" --backend cpu --write "$kept" "$SALLYPORT_PACK" "$faces" || kept=
     fi
-    [[ -z $kept ]] || last_words='^faces_compare' step flow faces 240 ours "$bin/faces_compare" --backend $device --against "$kept" "$SALLYPORT_PACK" "$faces"
+    [[ -z $kept ]] || last_words='^faces_compare' step flow faces 240 "${ours[@]}" "$bin/faces_compare" --backend $device --against "$kept" "$SALLYPORT_PACK" "$faces"
   fi
   local python=/usr/bin/python3; [[ -x $python ]] || python=python3
   for test in publish faults; do
-    step flow "$test" 200 ours "$python" tests/flow/test_$test.py
+    step flow "$test" 200 "${ours[@]}" "$python" tests/flow/test_$test.py
   done
-  [[ ! -d $faces ]] || last_words='FNIR|rank' step flow accuracy 240 ours "$python" tests/bench/accuracy.py --json "$out/accuracy.json" "$faces"
+  [[ ! -d $faces ]] || last_words='FNIR|rank' step flow accuracy 240 "${ours[@]}" "$python" tests/bench/accuracy.py --json "$out/accuracy.json" "$faces"
 }
 
 part_bench() {
@@ -140,15 +138,15 @@ part_bench() {
   [[ -z $nothing ]] || { row bench all SKIP "$nothing"; return; }
   step bench floor 60 "$bin/gpu_floor"
   for net in ssd_mobilenetv1:512x512 tiny_face_detector:416x416 face_landmark_68:112x112 face_recognition:150x150; do
-    last_words='batch' step bench "${net%%:*}" 60 ours "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 --size "${net#*:}" \
+    last_words='batch' step bench "${net%%:*}" 60 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 --size "${net#*:}" \
       "$SALLYPORT_PACK/${net%%:*}.onnx"
   done
-  last_words='batch' step bench yunet640 60 ours "$bin/engine_bench" --backend cuda --matches none --batches 1,8,32 --size 640x640 "$SALLYPORT_TEST_DATA"/models/yunet_n_640_640.onnx
-  last_words='batch' step bench mobilefacenet 60 ours "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 "$SALLYPORT_TEST_DATA"/models/mobilefacenet.onnx
+  last_words='batch' step bench yunet640 60 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,32 --size 640x640 "$SALLYPORT_TEST_DATA"/models/yunet_n_640_640.onnx
+  last_words='batch' step bench mobilefacenet 60 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 "$SALLYPORT_TEST_DATA"/models/mobilefacenet.onnx
   [[ -s $build/iresnet50.onnx ]] || "$bin/iresnet_maker" "$build/iresnet50.onnx"
-  last_words='batch' step bench iresnet50 120 ours "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 "$build/iresnet50.onnx"
-  last_words='match' step bench matches 120 ours "$bin/engine_bench" --backend cuda --matches large
-  last_words='frames/s' step bench pipeline720p 90 ours "$bin/vision_bench" --backend cuda "$SALLYPORT_PACK" "$SALLYPORT_TEST_DATA/faces"
+  last_words='batch' step bench iresnet50 120 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 "$build/iresnet50.onnx"
+  last_words='match' step bench matches 120 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches large
+  last_words='frames/s' step bench pipeline720p 90 "${ours[@]}" "$bin/vision_bench" --backend cuda "$SALLYPORT_PACK" "$SALLYPORT_TEST_DATA/faces"
   last_words='peer' step bench peer 200 python3 tests/bench/gpu_peer.py
 }
 
