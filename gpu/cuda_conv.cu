@@ -1,7 +1,7 @@
 #include "gpu/cuda_conv.cuh"
 
-/* Warps of 64 or 32 rows by 32 channels. The small tiles are for small batches, which would leave multiprocessors idle,
- * and for few channels. */
+/* Warps of 64 or 32 rows by 32 channels. The small tiles are for small batches, which would leave multiprocessors
+ * idle, and for few channels. */
 typedef sp_conv_kernel<128, 128, 64, 32> conv_128x128;
 typedef sp_conv_kernel<128, 64, 64, 32> conv_128x64;
 typedef sp_conv_kernel<64, 64, 32, 32> conv_64x64;

@@ -1,9 +1,9 @@
 /* Convolution as an implicit matrix product on the tensor cores.
  *
- * A block makes a tile of `tile_m` output pixels (of the whole batch in one line) by `tile_n` output channels. Along k it
- * goes in steps of 32 numbers: four 16-byte pieces per row, each from one tap's eight channels, zeros where the tap lies
- * outside the image. `stages` steps are under way at once (asynchronous copies). Rows of shared memory are 40 halfs
- * long, so that eight of them begin in eight different groups of four banks. */
+ * A block makes a tile of `tile_m` output pixels (of the whole batch in one line) by `tile_n` output channels.
+ * Along k it goes in steps of 32 numbers: four 16-byte pieces per row, each from one tap's eight channels, zeros
+ * where the tap lies outside the image. `stages` steps are under way at once (asynchronous copies). Rows of shared
+ * memory are 40 halfs long, so that eight of them begin in eight different groups of four banks. */
 #ifndef SALLYPORT_GPU_CUDA_CONV_CUH
 #define SALLYPORT_GPU_CUDA_CONV_CUH
 
@@ -50,7 +50,8 @@ SP_BOTH void sp_conv_advance(const sp_cuda_conv &a, sp_conv_tap &tap, int by)
     }
 }
 
-/* Offset in the image of the eight channels that this pixel has at this tap; -1: zeros (border, or past k's end). */
+/* Offset in the image of the eight channels that this pixel has at this tap; -1: zeros (border, or past k's end).
+ */
 SP_BOTH int64_t sp_conv_source(const sp_cuda_conv &a, const sp_conv_pixel &pixel, const sp_conv_tap &tap)
 {
     int y = pixel.y + tap.ky * a.dilation[0], x = pixel.x + tap.kx * a.dilation[1];
@@ -58,7 +59,8 @@ SP_BOTH int64_t sp_conv_source(const sp_cuda_conv &a, const sp_conv_pixel &pixel
     return valid ? pixel.item + (static_cast<int64_t>(y) * a.w + x) * a.pitch + tap.channel : -1;
 }
 
-/* The bias row of an output pixel: pixels whose window hangs over a border may have their own (see sp_cuda_border). */
+/* The bias row of an output pixel: pixels whose window hangs over a border may have their own (see sp_cuda_border).
+ */
 SP_BOTH const float *sp_conv_bias(const sp_cuda_conv &a, int64_t m)
 {
     if (!a.row_class)
@@ -100,8 +102,8 @@ template <int tile_m, int tile_n, int warp_m, int warp_n> struct sp_conv_kernel 
             load.pixels[i] = sp_conv_pixel_of(a, m0 + load.row + i * (threads / 4));
         load.tap = sp_conv_tap{0, 0, 0};
         sp_conv_advance(a, load.tap, load.piece);
-        load.weights = static_cast<const sp_half *>(a.weights) + static_cast<int64_t>(n0 + load.row) * a.k_padded +
-                       load.piece;
+        load.weights =
+            static_cast<const sp_half *>(a.weights) + static_cast<int64_t>(n0 + load.row) * a.k_padded + load.piece;
     }
 
     /* Begin to copy the next step into a stage, and move on. */
@@ -111,8 +113,8 @@ template <int tile_m, int tile_n, int warp_m, int warp_n> struct sp_conv_kernel 
         SP_UNROLL
         for (int i = 0; i < rows_each; i++) {
             int64_t from = sp_conv_source(a, load.pixels[i], load.tap);
-            sp_copy16(here, to + (load.row + i * (threads / 4)) * sp_conv_row + load.piece, x + (from < 0 ? 0 : from),
-                      from >= 0);
+            sp_copy16(here, to + (load.row + i * (threads / 4)) * sp_conv_row + load.piece,
+                      x + (from < 0 ? 0 : from), from >= 0);
         }
         to += tile_m * sp_conv_row;
         SP_UNROLL
@@ -142,8 +144,8 @@ template <int tile_m, int tile_n, int warp_m, int warp_n> struct sp_conv_kernel 
         }
     }
 
-    /* Sixteen rows of the warp's tile at a time go through shared memory, so that a lane ends with eight channels of one
-     * pixel. */
+    /* Sixteen rows of the warp's tile at a time go through shared memory, so that a lane ends with eight channels
+     * of one pixel. */
     SP_BOTH static void store(const args &a, const sp_here &here, int64_t m0, int n0, const sums &sum)
     {
         int warp = here.thread / 32, lane = here.thread % 32;

@@ -1,5 +1,5 @@
-/* Convolutions that are no matrix product: bound by memory, eight channels of one output pixel per thread; and the plain
- * grouped one, one number per thread. */
+/* Convolutions that are no matrix product: bound by memory, eight channels of one output pixel per thread; and the
+ * plain grouped one, one number per thread. */
 #ifndef SALLYPORT_GPU_CUDA_DEPTHWISE_CUH
 #define SALLYPORT_GPU_CUDA_DEPTHWISE_CUH
 
@@ -41,8 +41,8 @@ struct sp_depthwise_kernel {
                     sum[i] += sp_float(pixel.at[i]) * sp_float(filter.at[i]);
             }
         }
-        sp_finish8(sum, a.residual, a.out, sp_offset(spot.n, spot.y, spot.x, spot.channel, a.oh, a.ow, a.pitch), a.act,
-                   spot.channel, a.channels);
+        sp_finish8(sum, a.residual, a.out, sp_offset(spot.n, spot.y, spot.x, spot.channel, a.oh, a.ow, a.pitch),
+                   a.act, spot.channel, a.channels);
     }
 };
 
@@ -59,8 +59,7 @@ struct sp_grouped_kernel {
     SP_BOTH static float sum_of(const args &a, int64_t n, int oy, int ox, int oc)
     {
         int each = a.channels / a.group, first = oc / (a.oc / a.group) * each;
-        const float *weights =
-            a.weights + static_cast<int64_t>(oc) * a.kernel[0] * a.kernel[1] * each;
+        const float *weights = a.weights + static_cast<int64_t>(oc) * a.kernel[0] * a.kernel[1] * each;
         float sum = a.bias[oc];
         for (int ky = 0; ky < a.kernel[0]; ky++) {
             for (int kx = 0; kx < a.kernel[1]; kx++, weights += each) {
@@ -68,7 +67,8 @@ struct sp_grouped_kernel {
                 int x = ox * a.stride[1] - a.pad[1] + kx * a.dilation[1];
                 if (y < 0 || y >= a.h || x < 0 || x >= a.w)
                     continue;
-                const sp_half *pixel = static_cast<const sp_half *>(a.x) + sp_offset(n, y, x, first, a.h, a.w, a.pitch);
+                const sp_half *pixel =
+                    static_cast<const sp_half *>(a.x) + sp_offset(n, y, x, first, a.h, a.w, a.pitch);
                 for (int c = 0; c < each; c++)
                     sum += sp_float(pixel[c]) * weights[c];
             }

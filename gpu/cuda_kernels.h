@@ -1,8 +1,9 @@
 /* The nets' kernels as host code calls them: one struct of arguments and one launcher each.
  *
- * An image is [n][h][w][pitch] 16-bit floats, channels last; pitch is the channels rounded up to 8, and the lanes past the
- * channels hold zeros, which every kernel that writes an image keeps. Images begin at multiples of 16 bytes. Other
- * tensors are 16- or 32-bit floats at any strides. Sums, activations and residuals are float; a result is rounded once.
+ * An image is [n][h][w][pitch] 16-bit floats, channels last; pitch is the channels rounded up to 8, and the lanes
+ * past the channels hold zeros, which every kernel that writes an image keeps. Images begin at multiples of 16
+ * bytes. Other tensors are 16- or 32-bit floats at any strides. Sums, activations and residuals are float; a result
+ * is rounded once.
  *
  * Launchers take a stream's native handle, return 0 or a cudaError_t, and never wait. Pointers are the device's. */
 #ifndef SALLYPORT_GPU_CUDA_KERNELS_H
@@ -23,8 +24,8 @@ struct sp_cuda_act {
     const float *slope; /* PRELU: [channels rounded up to 8] */
 };
 
-/* Convolution, group 1: a matrix product over [n oh ow] x [taps pitch] x [oc] whose left side is gathered from the image
- * as it is loaded. */
+/* Convolution, group 1: a matrix product over [n oh ow] x [taps pitch] x [oc] whose left side is gathered from the
+ * image as it is loaded. */
 struct sp_cuda_conv {
     const void *x;        /* image */
     const void *weights;  /* f16 [oc_padded][k_padded]: k = tap * pitch + channel */
@@ -40,8 +41,8 @@ struct sp_cuda_conv {
     int kernel[2], stride[2], dilation[2], pad[2]; /* pad: at the beginning */
     int k_padded;                                  /* a multiple of SP_CUDA_CONV_K */
 };
-#define SP_CUDA_CONV_K   32  /* one step along k */
-#define SP_CUDA_CONV_OC  128 /* weights are padded to a multiple of it */
+#define SP_CUDA_CONV_K  32  /* one step along k */
+#define SP_CUDA_CONV_OC 128 /* weights are padded to a multiple of it */
 /* Tiles [rows][output channels] to choose from. */
 enum sp_cuda_tile { SP_TILE_128X128, SP_TILE_128X64, SP_TILE_64X64, SP_TILE_64X32, SP_TILE_COUNT };
 int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args, enum sp_cuda_tile tile);

@@ -1,13 +1,14 @@
-/* How a kernel is written here, so that the same source runs on a device and, in tests, on the CPU under sanitizers.
+/* How a kernel is written here, so that the same source runs on a device and, in tests, on the CPU under
+ * sanitizers.
  *
  * A kernel is a struct with
  *     using args = struct ...;                      plain values and device pointers, at most 4 KiB
  *     static constexpr int threads, shared;         per block; bytes of shared memory
  *     static constexpr bool together;               uses barriers, shuffles, matrix products or asynchronous copies
  *     SP_BOTH static void run(const args &, const sp_here &);
- * and a launcher, extern "C" in its .cu, calls sp_launch<kernel>(stream, blocks, args). Index arithmetic and edges are
- * in SP_BOTH functions of the family's .cuh. On the host sp_launch runs every block and thread: one after another
- * where `together` is false, else each as a fiber that yields at every point where a device would wait
+ * and a launcher, extern "C" in its .cu, calls sp_launch<kernel>(stream, blocks, args). Index arithmetic and edges
+ * are in SP_BOTH functions of the family's .cuh. On the host sp_launch runs every block and thread: one after
+ * another where `together` is false, else each as a fiber that yields at every point where a device would wait
  * (tests/ops/emulate/fibers.h), in a shuffled order, so that a missing barrier or wait shows in the result. */
 #ifndef SALLYPORT_GPU_CUDA_LAUNCH_CUH
 #define SALLYPORT_GPU_CUDA_LAUNCH_CUH
@@ -23,6 +24,7 @@
 #include <cmath>
 #include "gpu/cuda_half.h"
 #include "tests/ops/emulate/fibers.h"
+#include "tests/ops/emulate/plain_device.h"
 #define SP_BOTH inline
 #endif
 #ifdef __CUDA_ARCH__
@@ -117,7 +119,8 @@ SP_BOTH void sp_warp_barrier([[maybe_unused]] const sp_here &here)
 }
 
 /* The value that lane (own ^ mask) of the warp holds; all 32 lanes call it. */
-template <class T> SP_BOTH T sp_shuffle_xor([[maybe_unused]] const sp_here &here, T value, [[maybe_unused]] int mask)
+template <class T>
+SP_BOTH T sp_shuffle_xor([[maybe_unused]] const sp_here &here, T value, [[maybe_unused]] int mask)
 {
     static_assert(sizeof(T) <= 8, "one register or two");
 #ifdef __CUDA_ARCH__
@@ -156,7 +159,7 @@ SP_BOTH uint32_t sp_ballot([[maybe_unused]] const sp_here &here, bool condition)
 /* Begin to copy 16 bytes into shared memory, zeros where `valid` is false (`from` is then not read but still some
  * address of the device). Both sides are aligned to 16. */
 SP_BOTH void sp_copy16([[maybe_unused]] const sp_here &here, [[maybe_unused]] void *shared,
-                        [[maybe_unused]] const void *from, [[maybe_unused]] bool valid)
+                       [[maybe_unused]] const void *from, [[maybe_unused]] bool valid)
 {
 #ifdef __CUDA_ARCH__
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(
@@ -188,9 +191,9 @@ template <int left> SP_BOTH void sp_copy_wait([[maybe_unused]] const sp_here &he
 #endif
 }
 
-/* A warp's fragments of D[16][8] += A[16][16] B[16][8], 16-bit floats with float sums. As PTX's mma.m16n8k16 has them:
- * with g = lane / 4 and t = lane % 4, a holds rows g, g + 8 (fastest) of columns 2t, 2t + 1 and those 8 further; b
- * column g, rows 2t, 2t + 1 and those 8 further; d rows g, g, g + 8, g + 8 of columns 2t, 2t + 1. */
+/* A warp's fragments of D[16][8] += A[16][16] B[16][8], 16-bit floats with float sums. As PTX's mma.m16n8k16 has
+ * them: with g = lane / 4 and t = lane % 4, a holds rows g, g + 8 (fastest) of columns 2t, 2t + 1 and those 8
+ * further; b column g, rows 2t, 2t + 1 and those 8 further; d rows g, g, g + 8, g + 8 of columns 2t, 2t + 1. */
 struct sp_mma_a {
     uint32_t at[4];
 };
@@ -211,8 +214,8 @@ SP_BOTH int sp_mma_column(int lane, int item)
     return lane % 4 * 2 + item % 2;
 }
 
-/* A's fragment out of shared memory: row r of the 16x16 block begins at block + r * pitch halfs (pitch a multiple of
- * 8). */
+/* A's fragment out of shared memory: row r of the 16x16 block begins at block + r * pitch halfs (pitch a multiple
+ * of 8). */
 SP_BOTH void sp_mma_load_a(const sp_here &here, sp_mma_a &a, const sp_half *block, int pitch)
 {
     int lane = here.thread % 32;
@@ -288,22 +291,40 @@ template <class kernel> int sp_launch(void *stream, int64_t blocks, const typena
         if (code != cudaSuccess)
             return code;
     }
-    sp_run<kernel><<<static_cast<unsigned>(blocks), kernel::threads, kernel::shared,
-                     static_cast<cudaStream_t>(stream)>>>(args);
+    sp_run<kernel>
+        <<<static_cast<unsigned>(blocks), kernel::threads, kernel::shared, static_cast<cudaStream_t>(stream)>>>(
+            args);
     return cudaGetLastError();
 }
 #else
-template <class kernel> int sp_launch(void *, int64_t blocks, const typename kernel::args &args)
+template <class kernel> struct sp_emulated_launch {
+    int64_t blocks;
+    typename kernel::args args;
+
+    static void run(const void *payload)
+    {
+        const sp_emulated_launch &self = *static_cast<const sp_emulated_launch *>(payload);
+        sp_fibers fibers(kernel::threads, kernel::shared, kernel::together);
+        for (int64_t block = 0; block < self.blocks; block++)
+            fibers.run([&](int thread, char *shared, sp_fiber *fiber) {
+                kernel::run(self.args, sp_here{block, thread, shared, fiber});
+            });
+    }
+};
+
+/* Without a stream at once, else in its order (tests/ops/emulate/plain_device.h). */
+template <class kernel> int sp_launch(void *stream, int64_t blocks, const typename kernel::args &args)
 {
-    static_assert(kernel::shared <= 227 * 1024 && kernel::threads <= 1024, "no device has that much");
+    static_assert(kernel::shared <= 99 * 1024 && kernel::threads <= 1024, "some device has less");
     static_assert(sizeof args <= 4096, "kernel parameters");
+    static_assert(sizeof(sp_emulated_launch<kernel>) <= PLAIN_DEVICE_PAYLOAD, "what the plain device takes along");
     if (blocks < 0 || blocks > INT32_MAX)
         return 1;
-    sp_fibers fibers(kernel::threads, kernel::shared, kernel::together);
-    for (int64_t block = 0; block < blocks; block++)
-        fibers.run([&](int thread, char *shared, sp_fiber *fiber) {
-            kernel::run(args, sp_here{block, thread, shared, fiber});
-        });
+    sp_emulated_launch<kernel> launch{blocks, args};
+    if (stream)
+        plain_device_do(stream, sp_emulated_launch<kernel>::run, &launch, sizeof launch);
+    else
+        sp_emulated_launch<kernel>::run(&launch);
     return 0;
 }
 #endif

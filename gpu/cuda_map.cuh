@@ -59,9 +59,9 @@ template <class index> struct sp_map_kernel {
             at_c += step * a.c.strides[i];
             at_slope += step * a.slope.strides[i];
         }
-        float value = sp_map_of(a.kind, sp_read(a.a.data, a.a.type, at_a),
-                                a.b.data ? sp_read(a.b.data, a.b.type, at_b) : 0,
-                                a.c.data ? sp_read(a.c.data, a.c.type, at_c) : 0);
+        float value =
+            sp_map_of(a.kind, sp_read(a.a.data, a.a.type, at_a), a.b.data ? sp_read(a.b.data, a.b.type, at_b) : 0,
+                      a.c.data ? sp_read(a.c.data, a.c.type, at_c) : 0);
         float slope = a.slope.data ? sp_read(a.slope.data, a.slope.type, at_slope) : 0;
         sp_write(a.out.data, a.out.type, out, sp_act_of(a.act, slope, value));
     }

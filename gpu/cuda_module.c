@@ -3,7 +3,7 @@
 #include "gpu/cuda.h"
 #include "gpu/cuda_device.h"
 #include "gpu/cuda_match.h"
-#include "gpu/ref_net.h"
+#include "gpu/cuda_net.h"
 
 /* An engine's state: the device, and what matches keep on it. Nets get the device alone. */
 struct state {
@@ -37,7 +37,7 @@ static enum sp_status open_cuda(void **ret_state, const struct sp_engine_config 
 static enum sp_status new_net(void **ret_net, void *state, const struct sp_program *program, struct sp_err *err)
 {
     struct state *self = state;
-    return sp_ref_net_new(ret_net, self->cuda, program, err);
+    return sp_cuda_net_new(ret_net, self->cuda, program, err);
 }
 
 static enum sp_status new_gallery(void **ret_store, void *state, const struct sp_rows *rows, struct sp_err *err)
@@ -85,9 +85,9 @@ static const struct sp_backend_ops table = {
     .open = open_cuda,
     .close = close_cuda,
     .net_new = new_net,
-    .net_run = sp_ref_net_run,
-    .net_describe = sp_ref_net_describe,
-    .net_free = sp_ref_net_free,
+    .net_run = sp_cuda_net_run,
+    .net_describe = sp_cuda_net_describe,
+    .net_free = sp_cuda_net_free,
     .gallery_new = new_gallery,
     .gallery_free = free_gallery,
     .match = match_one,

@@ -1,4 +1,5 @@
-/* Sums over dims, softmax, instance normalisation and the plain matrix product. One warp per sum, except the last. */
+/* Sums over dims, softmax, instance normalisation and the plain matrix product. One warp per sum, except the last.
+ */
 #ifndef SALLYPORT_GPU_CUDA_REDUCE_CUH
 #define SALLYPORT_GPU_CUDA_REDUCE_CUH
 

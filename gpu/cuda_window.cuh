@@ -56,8 +56,8 @@ struct sp_pool_kernel {
             if (a.average)
                 result[i] = size > 0 ? result[i] / static_cast<float>(size) : 0;
         sp_cuda_act none = {SP_ACT_NONE, 0, 0, nullptr};
-        sp_finish8(result, nullptr, a.out, sp_offset(spot.n, spot.y, spot.x, spot.channel, a.oh, a.ow, a.pitch), none,
-                   spot.channel, a.channels);
+        sp_finish8(result, nullptr, a.out, sp_offset(spot.n, spot.y, spot.x, spot.channel, a.oh, a.ow, a.pitch),
+                   none, spot.channel, a.channels);
     }
 };
 
@@ -113,9 +113,9 @@ struct sp_resize_kernel {
         if (number >= count(a))
             return;
         sp_spot spot = sp_spot_of(number, a.oh, a.ow, a.pitch);
-        sp_half8 pixel = sp_load8(
-            static_cast<const sp_half *>(a.x) +
-            sp_offset(spot.n, a.rows[spot.y], a.columns[spot.x], spot.channel, a.h, a.w, a.pitch));
+        sp_half8 pixel =
+            sp_load8(static_cast<const sp_half *>(a.x) +
+                     sp_offset(spot.n, a.rows[spot.y], a.columns[spot.x], spot.channel, a.h, a.w, a.pitch));
         sp_store8(static_cast<sp_half *>(a.out) +
                       sp_offset(spot.n, spot.y, spot.x, spot.channel, a.oh, a.ow, a.pitch),
                   pixel);
@@ -145,8 +145,8 @@ struct sp_planes_kernel {
         sp_half8 result;
         SP_UNROLL
         for (int i = 0; i < 8; i++)
-            result.at[i] = sp_round(
-                channel + i < a.channels ? a.x[(n * a.channels + channel + i) * a.pixels + pixel] : 0.0f);
+            result.at[i] =
+                sp_round(channel + i < a.channels ? a.x[(n * a.channels + channel + i) * a.pixels + pixel] : 0.0f);
         sp_store8(static_cast<sp_half *>(a.out) + (n * a.pixels + pixel) * a.pitch + channel, result);
     }
 };

@@ -60,6 +60,19 @@ struct sp_engine *compare_engine(enum sp_backend backend)
     return engine;
 }
 
+void compare_need(enum sp_backend backend, bool skips_as_fails)
+{
+    struct sp_engine_config config = {.backend = backend, .threads = 1};
+    struct sp_engine *engine = NULL;
+    struct sp_err err = {0};
+    if (sp_engine_open(&engine, &config, &err) == SP_OK) {
+        sp_engine_free(&engine);
+        return;
+    }
+    printf("%s: %s\n", skips_as_fails ? "FAIL" : "SKIP", err.text);
+    exit(skips_as_fails ? 1 : 77);
+}
+
 /* Floats whose end is the end of readable memory. */
 struct guarded {
     void *map;
@@ -94,12 +107,12 @@ static void run(struct sp_net *net, int batch, const float *const *inputs, const
 }
 
 /* Three items in which sums cancel or nothing varies: all zero, all one, and large with alternating sign. */
-static void fill_worst(float *data, size_t item)
+static void fill_worst(float *data, size_t item, float large)
 {
     for (size_t i = 0; i < item; i++) {
         data[i] = 0;
         data[item + i] = 1;
-        data[2 * item + i] = i & 1 ? -20.0f : 20.0f;
+        data[2 * item + i] = i & 1 ? -large : large;
     }
 }
 
@@ -113,7 +126,7 @@ static void compare_batch(struct comparison *c, struct sp_net *reference, struct
         inputs[i] = guarded_new(count);
         random_fill(&c->random, inputs[i].data, count);
         if (batch == 3)
-            fill_worst(inputs[i].data, count / 3);
+            fill_worst(inputs[i].data, count / 3, c->large > 0 ? c->large : 20);
         rows[i] = inputs[i].data;
     }
     run(tested, batch, rows, got, name);

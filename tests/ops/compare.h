@@ -2,6 +2,7 @@
 #ifndef SALLYPORT_TESTS_OPS_COMPARE_H
 #define SALLYPORT_TESTS_OPS_COMPARE_H
 
+#include <stdbool.h>
 #include "gpu/engine.h"
 #include "tests/ops/onnx_maker.h"
 
@@ -21,6 +22,7 @@ struct comparison {
     struct random random;
     uint64_t seed;
     double bound; /* of max|a-b| / max|b| */
+    float large;  /* the worst cases' numbers; 0: 20 */
     int height, width, max_batch;
     double worst; /* found so far */
 };
@@ -33,5 +35,7 @@ void compare_bytes(struct comparison *comparison, const uint8_t *bytes, size_t l
 double compare_arrays(const float *a, const float *b, size_t count);
 
 struct sp_engine *compare_engine(enum sp_backend backend);
+/* End the program where the backend cannot be opened: exit 77 with the reason, or 1 where skips are failures. */
+void compare_need(enum sp_backend backend, bool skips_as_fails);
 
 #endif

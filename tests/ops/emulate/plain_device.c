@@ -11,7 +11,7 @@ struct sp_cuda {
     struct sp_cuda_facts facts;
     pthread_mutex_t lock;
     size_t taken;
-    atomic_int break_after;
+    atomic_int break_after, short_after;
     atomic_bool broken;
 };
 
@@ -25,6 +25,11 @@ struct sp_cuda_stream {
     struct sp_cuda *cuda;
     struct work *first, **end;
     uint64_t given, done;
+    struct sp_cuda_graph *recording; /* what it is given goes there and is not done */
+};
+
+struct sp_cuda_graph {
+    struct work *first, **end;
 };
 
 struct sp_cuda_event {
@@ -54,6 +59,11 @@ void plain_device_do(void *native_stream, void (*work)(const void *payload), con
         abort();
     item->run = work;
     memcpy(item->payload, payload, bytes);
+    if (stream->recording) {
+        *stream->recording->end = item;
+        stream->recording->end = &item->next;
+        return;
+    }
     *stream->end = item;
     stream->end = &item->next;
     stream->given++;
@@ -86,6 +96,16 @@ void plain_device_break(struct sp_cuda *cuda, int n)
         cuda->broken = false;
 }
 
+void plain_device_short(struct sp_cuda *cuda, int n)
+{
+    cuda->short_after = n;
+}
+
+static bool falls_short(struct sp_cuda *cuda)
+{
+    return cuda->short_after > 0 && atomic_fetch_sub(&cuda->short_after, 1) == 1;
+}
+
 void sp_cuda_close(struct sp_cuda **cuda)
 {
     if (*cuda)
@@ -116,18 +136,30 @@ enum sp_status sp_cuda_enter(struct sp_cuda *cuda, struct sp_err *err)
     return SP_CUDA_TRY(cuda, err, 0);
 }
 
+/* What lies between a piece of memory and its alignment is out of bounds for AddressSanitizer too. */
+#ifdef __SANITIZE_ADDRESS__
+void __asan_poison_memory_region(void const volatile *address, size_t size);
+void __asan_unpoison_memory_region(void const volatile *address, size_t size);
+#define guard(at, size)   __asan_poison_memory_region((at), (size))
+#define unguard(at, size) __asan_unpoison_memory_region((at), (size))
+#else
+#define guard(at, size)   ((void)(at), (void)(size))
+#define unguard(at, size) ((void)(at), (void)(size))
+#endif
+
 /* The size stands in front. */
 enum sp_status sp_cuda_memory_new(void **ret_memory, struct sp_cuda *cuda, size_t bytes, struct sp_err *err)
 {
     enum sp_status status = SP_OK;
     pthread_mutex_lock(&cuda->lock);
-    if (cuda->taken + bytes > cuda->facts.memory_bytes)
+    if (falls_short(cuda) || cuda->taken + bytes > cuda->facts.memory_bytes)
         status = sp_fail(err, SP_E_NOMEM, "plain device: out of memory: %zu bytes wanted", bytes);
     char *memory = status ? NULL : aligned_alloc(256, (bytes + 511) / 256 * 256);
     if (memory) {
         cuda->taken += bytes;
         memcpy(memory, &bytes, sizeof bytes);
         memset(memory + 256, 0xff, bytes);
+        guard(memory + 256 + bytes, (bytes + 511) / 256 * 256 - 256 - bytes);
         *ret_memory = memory + 256;
     }
     pthread_mutex_unlock(&cuda->lock);
@@ -144,13 +176,15 @@ void sp_cuda_memory_free(struct sp_cuda *cuda, void **memory)
     pthread_mutex_lock(&cuda->lock);
     cuda->taken -= bytes;
     pthread_mutex_unlock(&cuda->lock);
+    unguard(start, (bytes + 511) / 256 * 256);
     free(start);
     *memory = NULL;
 }
 
 enum sp_status sp_cuda_pinned_new(void **ret_memory, struct sp_cuda *cuda, size_t bytes, struct sp_err *err)
 {
-    (void)cuda;
+    if (falls_short(cuda))
+        return sp_fail(err, SP_E_NOMEM, "plain device: out of pinned memory: %zu bytes wanted", bytes);
     *ret_memory = calloc(1, bytes);
     return *ret_memory ? SP_OK : sp_fail(err, SP_E_NOMEM, "no memory");
 }
@@ -245,4 +279,71 @@ enum sp_status sp_cuda_event_wait(struct sp_cuda_event *event, struct sp_err *er
 {
     catch_up(event->stream, event->at);
     return SP_CUDA_TRY(event->stream->cuda, err, 0);
+}
+
+enum sp_status sp_cuda_upload(struct sp_cuda *cuda, void *device, const void *host, size_t bytes, struct sp_err *err)
+{
+    memcpy(device, host, bytes);
+    return SP_CUDA_TRY(cuda, err, 0);
+}
+
+enum sp_status sp_cuda_event_between(const struct sp_cuda_event *first, const struct sp_cuda_event *second,
+                                     double *ret_us, struct sp_err *err)
+{
+    *ret_us = (double)(second->at - first->at);
+    return SP_CUDA_TRY(first->stream->cuda, err, 0);
+}
+
+struct sp_cuda *sp_cuda_stream_device(const struct sp_cuda_stream *stream)
+{
+    return stream->cuda;
+}
+
+enum sp_status sp_cuda_graph_begin(struct sp_cuda_stream *stream, struct sp_err *err)
+{
+    struct sp_cuda_graph *graph = calloc(1, sizeof *graph);
+    if (!graph)
+        abort();
+    graph->end = &graph->first;
+    stream->recording = graph;
+    return SP_CUDA_TRY(stream->cuda, err, 0);
+}
+
+enum sp_status sp_cuda_graph_end(struct sp_cuda_graph **ret_graph, struct sp_cuda_stream *stream, struct sp_err *err)
+{
+    struct sp_cuda_graph *graph = stream->recording;
+    stream->recording = NULL;
+    enum sp_status status = SP_CUDA_TRY(stream->cuda, err, 0);
+    if (status)
+        sp_cuda_graph_free(&graph);
+    else
+        *ret_graph = graph;
+    return status;
+}
+
+enum sp_status sp_cuda_graph_run(struct sp_cuda_graph *graph, struct sp_cuda_stream *stream, struct sp_err *err)
+{
+    for (const struct work *item = graph->first; item; item = item->next)
+        plain_device_do(stream, item->run, item->payload, sizeof item->payload);
+    return SP_CUDA_TRY(stream->cuda, err, 0);
+}
+
+void sp_cuda_graph_free(struct sp_cuda_graph **graph)
+{
+    while (*graph && (*graph)->first) {
+        struct work *item = (*graph)->first;
+        (*graph)->first = item->next;
+        free(item);
+    }
+    free(*graph);
+    *graph = NULL;
+}
+
+void sp_cuda_range_push(const char *name)
+{
+    (void)name;
+}
+
+void sp_cuda_range_pop(void)
+{
 }

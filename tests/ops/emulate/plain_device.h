@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define PLAIN_DEVICE_PAYLOAD 128 /* most bytes one piece of work takes along */
+#define PLAIN_DEVICE_PAYLOAD 1024 /* most bytes one piece of work takes along */
 
 struct sp_cuda;
 
@@ -28,6 +28,9 @@ void plain_device_do(void *native_stream, void (*work)(const void *payload), con
 size_t plain_device_taken(struct sp_cuda *cuda);
 /* The n-th call from now on (1, 2, ...) finds the device broken; 0: none does, and it is whole again. */
 void plain_device_break(struct sp_cuda *cuda, int n);
+
+/* The n-th allocation from now on fails, once. */
+void plain_device_short(struct sp_cuda *cuda, int n);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,35 @@
+/* Matrix products on cuBLASLt: weights [n][k] (f16) fixed at load, any number of rows up to a maximum at run time.
+ *
+ * D[m][n] = act(A[m][k] W^T + C + bias): A f16 row-major, D and C f16 (bias f16) or f32 (bias f32), sums in float.
+ */
+#ifndef SALLYPORT_GPU_CUDA_GEMM_H
+#define SALLYPORT_GPU_CUDA_GEMM_H
+
+#include "gpu/cuda_device.h"
+
+struct sp_cuda_blas; /* one handle and work space per net: its stream only */
+struct sp_cuda_gemm;
+
+enum sp_status sp_cuda_blas_new(struct sp_cuda_blas **ret_blas, struct sp_cuda *cuda, struct sp_err *err);
+void sp_cuda_blas_free(struct sp_cuda_blas **blas);
+
+struct sp_cuda_gemm_config {
+    const void *weights; /* device, f16 [n][k] */
+    const void *bias;    /* device, [n] of the output's type, or NULL */
+    int64_t n, k;        /* k a multiple of 8 */
+    bool relu;
+    bool add; /* there is a C */
+    bool f32_output;
+    int64_t most_rows;
+};
+
+/* Choose the library's algorithms for row counts rows[0..count-1] (ascending, the last is most_rows). */
+enum sp_status sp_cuda_gemm_new(struct sp_cuda_gemm **ret_gemm, struct sp_cuda_blas *blas,
+                                const struct sp_cuda_gemm_config *config, const int64_t *rows, int count,
+                                struct sp_err *err);
+void sp_cuda_gemm_free(struct sp_cuda_gemm **gemm);
+/* Without waiting. `which`: index of the row count. c is NULL where the product has none. */
+enum sp_status sp_cuda_gemm_run(struct sp_cuda_gemm *gemm, struct sp_cuda_stream *stream, int which, const void *a,
+                                const void *c, void *d, struct sp_err *err);
+
+#endif

@@ -1,0 +1,251 @@
+#include "gpu/cuda_step.h"
+
+struct run {
+    const struct sp_cuda_plan *plan;
+    const struct sp_cuda_step *step;
+    const struct sp_cuda_memory *memory;
+    struct sp_cuda *cuda;
+    void *stream;
+    struct sp_err *err;
+};
+
+static void *address(const struct run *run, const struct sp_cuda_ref *ref)
+{
+    switch (ref->place) {
+    case SP_PLACE_CONSTANT:
+        return run->memory->constants + ref->bytes;
+    case SP_PLACE_ARENA:
+        return run->memory->arena + run->plan->buffers[ref->index].offset + ref->bytes;
+    case SP_PLACE_INPUT:
+        return run->memory->inputs[ref->index] + ref->bytes;
+    case SP_PLACE_OUTPUT:
+        return run->memory->outputs[ref->index] + ref->bytes;
+    default:
+        return NULL;
+    }
+}
+
+/* Large tiles use the tensor cores best; small ones keep all multiprocessors busy when there are few pixels. */
+static enum sp_cuda_tile choose_tile(const struct sp_cuda_conv *conv, int multiprocessors)
+{
+    int64_t pixels = (int64_t)conv->n * conv->oh * conv->ow;
+    enum sp_cuda_tile tile = SP_TILE_64X32;
+    for (int i = 0; i < SP_TILE_COUNT; i++) {
+        int size[2];
+        sp_cuda_tile_size((enum sp_cuda_tile)i, size);
+        int64_t blocks = (pixels + size[0] - 1) / size[0] * ((conv->out_pitch + size[1] - 1) / size[1]);
+        if (conv->out_pitch <= size[1] / 2 || (blocks < multiprocessors && i + 1 < SP_TILE_COUNT))
+            continue;
+        tile = (enum sp_cuda_tile)i;
+        break;
+    }
+    return tile;
+}
+
+static enum sp_status run_conv(const struct run *run)
+{
+    struct sp_cuda_conv args = run->step->conv;
+    args.x = address(run, &run->step->x);
+    args.weights = address(run, &run->step->weights);
+    args.bias = address(run, &run->step->bias);
+    args.row_class = address(run, &run->step->tables[0]);
+    args.column_class = address(run, &run->step->tables[1]);
+    args.residual = address(run, &run->step->residual);
+    args.out = address(run, &run->step->out);
+    args.act.slope = address(run, &run->step->slope);
+    args.n *= run->memory->batch;
+    enum sp_cuda_tile tile = choose_tile(&args, sp_cuda_facts(run->cuda)->multiprocessors);
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_conv_launch(run->stream, &args, tile));
+}
+
+static enum sp_status run_depthwise(const struct run *run)
+{
+    struct sp_cuda_depthwise args = run->step->depthwise;
+    args.x = address(run, &run->step->x);
+    args.weights = address(run, &run->step->weights);
+    args.bias = address(run, &run->step->bias);
+    args.residual = address(run, &run->step->residual);
+    args.out = address(run, &run->step->out);
+    args.act.slope = address(run, &run->step->slope);
+    args.n *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_depthwise_launch(run->stream, &args));
+}
+
+static enum sp_status run_grouped(const struct run *run)
+{
+    struct sp_cuda_grouped args = run->step->grouped;
+    args.x = address(run, &run->step->x);
+    args.weights = address(run, &run->step->weights);
+    args.bias = address(run, &run->step->bias);
+    args.residual = address(run, &run->step->residual);
+    args.out = address(run, &run->step->out);
+    args.act.slope = address(run, &run->step->slope);
+    args.n *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_grouped_launch(run->stream, &args));
+}
+
+static enum sp_status run_window(const struct run *run)
+{
+    void *x = address(run, &run->step->x), *out = address(run, &run->step->out);
+    if (run->step->kind == SP_STEP_POOL) {
+        struct sp_cuda_pool args = run->step->pool;
+        args.x = x;
+        args.out = out;
+        args.n *= run->memory->batch;
+        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pool_launch(run->stream, &args));
+    }
+    if (run->step->kind == SP_STEP_PAD) {
+        struct sp_cuda_pad args = run->step->pad;
+        args.x = x;
+        args.out = out;
+        args.n *= run->memory->batch;
+        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pad_launch(run->stream, &args));
+    }
+    if (run->step->kind == SP_STEP_RESIZE) {
+        struct sp_cuda_resize args = run->step->resize;
+        args.x = x;
+        args.out = out;
+        args.rows = address(run, &run->step->tables[0]);
+        args.columns = address(run, &run->step->tables[1]);
+        args.n *= run->memory->batch;
+        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_resize_launch(run->stream, &args));
+    }
+    struct sp_cuda_planes args = run->step->planes;
+    args.x = x;
+    args.out = out;
+    args.n *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_planes_launch(run->stream, &args));
+}
+
+static enum sp_status run_map(const struct run *run)
+{
+    struct sp_cuda_map args = run->step->map;
+    args.out.data = address(run, &run->step->out);
+    args.a.data = address(run, &run->step->x);
+    args.b.data = address(run, &run->step->b);
+    args.c.data = address(run, &run->step->c);
+    args.slope.data = address(run, &run->step->slope);
+    args.dims[run->step->batch_dim] *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_map_launch(run->stream, &args));
+}
+
+static enum sp_status run_wide(const struct run *run)
+{
+    struct sp_cuda_wide args = run->step->wide;
+    args.out = address(run, &run->step->out);
+    args.a = address(run, &run->step->x);
+    args.b = address(run, &run->step->b);
+    args.c = address(run, &run->step->c);
+    args.act.slope = address(run, &run->step->slope);
+    args.pixels *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_wide_launch(run->stream, &args));
+}
+
+static enum sp_status run_move(const struct run *run)
+{
+    void *x = address(run, &run->step->x), *out = address(run, &run->step->out);
+    if (run->step->kind == SP_STEP_PIECES) {
+        struct sp_cuda_pieces args = run->step->pieces;
+        args.x = x;
+        args.out = out;
+        args.rows *= run->memory->batch;
+        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pieces_launch(run->stream, &args));
+    }
+    if (run->step->kind == SP_STEP_ZERO) {
+        struct sp_cuda_zero args = run->step->zero;
+        args.out = out;
+        args.count *= run->memory->batch;
+        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_zero_launch(run->stream, &args));
+    }
+    struct sp_cuda_gather args = run->step->gather;
+    args.x = x;
+    args.out = out;
+    args.index = address(run, &run->step->tables[0]);
+    args.outer *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_gather_launch(run->stream, &args));
+}
+
+static enum sp_status run_along(const struct run *run)
+{
+    void *x = address(run, &run->step->x), *out = address(run, &run->step->out);
+    if (run->step->kind == SP_STEP_REDUCE) {
+        struct sp_cuda_reduce args = run->step->reduce;
+        args.x = x;
+        args.out = out;
+        if (args.kept_rank)
+            args.kept[0] *= run->memory->batch;
+        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_reduce_launch(run->stream, &args));
+    }
+    if (run->step->kind == SP_STEP_SOFTMAX) {
+        struct sp_cuda_softmax args = run->step->softmax;
+        args.x = x;
+        args.out = out;
+        args.outer *= run->memory->batch;
+        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_softmax_launch(run->stream, &args));
+    }
+    struct sp_cuda_norm args = run->step->norm;
+    args.x = x;
+    args.out = out;
+    args.scale = address(run, &run->step->weights);
+    args.shift = address(run, &run->step->bias);
+    args.act.slope = address(run, &run->step->slope);
+    args.items *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_norm_launch(run->stream, &args));
+}
+
+static enum sp_status run_matmul(const struct run *run)
+{
+    struct sp_cuda_matmul args = run->step->matmul;
+    args.a = address(run, &run->step->x);
+    args.b = address(run, &run->step->b);
+    args.bias = address(run, &run->step->bias);
+    args.out = address(run, &run->step->out);
+    if (args.one_b)
+        args.m *= run->memory->batch;
+    else
+        args.blocks *= run->memory->batch;
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_matmul_launch(run->stream, &args));
+}
+
+enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
+                                struct sp_cuda_gemm *gemm, const struct sp_cuda_memory *memory,
+                                struct sp_cuda_stream *stream, struct sp_err *err)
+{
+    struct run run = {.plan = plan,
+                      .step = step,
+                      .memory = memory,
+                      .cuda = sp_cuda_stream_device(stream),
+                      .stream = sp_cuda_stream_native(stream),
+                      .err = err};
+    switch (step->kind) {
+    case SP_STEP_CONV:
+        return run_conv(&run);
+    case SP_STEP_GEMM:
+        return sp_cuda_gemm_run(gemm, stream, memory->which, address(&run, &step->x),
+                                address(&run, &step->residual), address(&run, &step->out), err);
+    case SP_STEP_DEPTHWISE:
+        return run_depthwise(&run);
+    case SP_STEP_GROUPED:
+        return run_grouped(&run);
+    case SP_STEP_POOL:
+    case SP_STEP_PAD:
+    case SP_STEP_RESIZE:
+    case SP_STEP_PLANES:
+        return run_window(&run);
+    case SP_STEP_MAP:
+        return run_map(&run);
+    case SP_STEP_WIDE:
+        return run_wide(&run);
+    case SP_STEP_PIECES:
+    case SP_STEP_ZERO:
+    case SP_STEP_GATHER:
+        return run_move(&run);
+    case SP_STEP_REDUCE:
+    case SP_STEP_SOFTMAX:
+    case SP_STEP_NORM:
+        return run_along(&run);
+    case SP_STEP_MATMUL:
+        return run_matmul(&run);
+    }
+    return sp_fail(err, SP_E_INTERNAL, "cuda: a step of kind %d", (int)step->kind);
+}

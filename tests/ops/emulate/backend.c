@@ -1,0 +1,64 @@
+/* SP_BACKEND_CUDA of a test program: the backend's own nets on a device of plain memory. This file's sp_cuda_load
+ * takes the place of the one that opens the module. */
+#include <stdio.h>
+#include "gpu/cuda.h"
+#include "gpu/cuda_net.h"
+#include "gpu/match.h"
+#include "tests/ops/emulate/plain_device.h"
+
+static enum sp_status open_plain(void **ret_state, const struct sp_engine_config *config, char *ret_text,
+                                 size_t text_size, struct sp_err *err)
+{
+    struct plain_device_config plain = {
+        .multiprocessors = 6, .shared_bytes = 99 * 1024, .memory_bytes = (size_t)4 << 30};
+    struct sp_cuda *cuda = NULL;
+    (void)err;
+    plain_device_new(&cuda, &plain);
+    if (config->fault == SP_FAULT_DEVICE)
+        plain_device_break(cuda, config->fault_after);
+    if (config->fault == SP_FAULT_MEMORY)
+        plain_device_short(cuda, config->fault_after);
+    snprintf(ret_text, text_size, "cuda (emulated)");
+    *ret_state = cuda;
+    return SP_OK;
+}
+
+static void close_plain(void *state)
+{
+    struct sp_cuda *cuda = state;
+    sp_cuda_close(&cuda);
+}
+
+static enum sp_status new_gallery(void **ret_store, void *state, const struct sp_rows *rows, struct sp_err *err)
+{
+    (void)state;
+    (void)rows;
+    (void)err;
+    *ret_store = NULL;
+    return SP_OK;
+}
+
+static void free_gallery(void *store)
+{
+    (void)store;
+}
+
+static const struct sp_backend_ops table = {
+    .name = "cuda",
+    .open = open_plain,
+    .close = close_plain,
+    .net_new = sp_cuda_net_new,
+    .net_run = sp_cuda_net_run,
+    .net_describe = sp_cuda_net_describe,
+    .net_free = sp_cuda_net_free,
+    .gallery_new = new_gallery,
+    .gallery_free = free_gallery,
+    .match = sp_match_ref,
+};
+
+enum sp_status sp_cuda_load(const struct sp_backend_ops **ret_backend, struct sp_err *err)
+{
+    (void)err;
+    *ret_backend = &table;
+    return SP_OK;
+}
