@@ -32,7 +32,8 @@ static void pack_by_hand(struct hand *hand, int which, int count, const float *r
     sp_cuda_memory_new(&hand->rows[which], hand->cuda, (size_t)(count + 15) / 16 * 2 * 512, NULL);
     sp_cuda_memory_new(&hand->halves[which], hand->cuda, (size_t)count * sizeof(float), NULL);
     for (int i = 0; i < count; i++)
-        ((float *)hand->halves[which])[i] = 0.01f * (float)(i % 100);
+        ((float *)hand->halves[which])[i] =
+            which ? 0.01f * (float)(i % 100) : -0.1f * (float)i; /* of one the best are last */
     packing.out = hand->rows[which];
     assert_int_equal(sp_cuda_pack_launch(sp_cuda_stream_native(hand->stream), &packing), 0);
     sp_cuda_wait(hand->stream, NULL);
