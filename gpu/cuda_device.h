@@ -85,8 +85,8 @@ enum sp_status sp_cuda_event_wait(struct sp_cuda_event *event, struct sp_err *er
 enum sp_status sp_cuda_event_between(const struct sp_cuda_event *first, const struct sp_cuda_event *second,
                                      double *ret_us, struct sp_err *err);
 
-/* What the stream is given between begin and end is not run but kept as a graph. A begin is always followed by an
- * end, whatever failed between. */
+/* What the stream is given between begin and end is not run but kept as a graph. A begin that succeeded is
+ * followed by an end, whatever failed between. */
 enum sp_status sp_cuda_graph_begin(struct sp_cuda_stream *stream, struct sp_err *err);
 enum sp_status sp_cuda_graph_end(struct sp_cuda_graph **ret_graph, struct sp_cuda_stream *stream,
                                  struct sp_err *err);

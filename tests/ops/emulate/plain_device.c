@@ -301,12 +301,13 @@ struct sp_cuda *sp_cuda_stream_device(const struct sp_cuda_stream *stream)
 
 enum sp_status sp_cuda_graph_begin(struct sp_cuda_stream *stream, struct sp_err *err)
 {
-    struct sp_cuda_graph *graph = calloc(1, sizeof *graph);
-    if (!graph)
+    enum sp_status status = SP_CUDA_TRY(stream->cuda, err, 0);
+    if (status)
+        return status;
+    if (!(stream->recording = calloc(1, sizeof *stream->recording)))
         abort();
-    graph->end = &graph->first;
-    stream->recording = graph;
-    return SP_CUDA_TRY(stream->cuda, err, 0);
+    stream->recording->end = &stream->recording->first;
+    return SP_OK;
 }
 
 enum sp_status sp_cuda_graph_end(struct sp_cuda_graph **ret_graph, struct sp_cuda_stream *stream, struct sp_err *err)
