@@ -47,7 +47,7 @@ static void run_by_hand(struct hand *hand, int kept, bool second_look)
     struct sp_cuda_match_item *items = calloc(SP_CUDA_MATCH_ITEMS, sizeof *items);
     struct sp_cuda_merge_item merges[SP_CUDA_MATCH_PROBES];
     struct sp_cuda_match_plan plan = {.items = items, .merges = merges};
-    struct sp_cuda_match_limits limits = {1, 99 << 10, kept};
+    struct sp_cuda_match_limits limits = {4, 99 << 10, kept};
     void *stream = sp_cuda_stream_native(hand->stream);
     sp_cuda_match_plan(&plan, hand->groups, 2, &limits, second_look);
     hand->batch.items = items;
@@ -74,9 +74,9 @@ static int falling(const void *left, const void *right)
  * reads or writes what is not its own. */
 static void lists_are_the_best_keys(void **state)
 {
-    static const int counts[][2] = {{16, 17}, {1, 300}, {1300, 15}, {256, 512}}, kepts[] = {1, 12, 96};
+    static const int counts[][2] = {{16, 17}, {1, 300}, {1300, 15}, {256, 512}, {1300, 1100}}, kepts[] = {1, 12, 96};
     (void)state;
-    for (int c = 0; c < 4; c++)
+    for (int c = 0; c < 5; c++)
         for (int k = 0; k < 3; k++) {
             struct plain_device_config config = {1, 99 << 10, (size_t)1 << 30};
             struct random random = {SEED + (uint64_t)c};
