@@ -5,6 +5,7 @@
 #define SALLYPORT_GPU_BACKEND_H
 
 #include "gpu/gallery.h"
+#include "gpu/pixels.h"
 #include "gpu/program.h"
 
 /* Rows of a gallery in host memory, as every backend keeps them for exact scores. */
@@ -51,13 +52,16 @@ struct sp_backend_ops {
                                  struct sp_hit *ret_hits, struct sp_err *err);
     /* Bytes of device memory a store takes. Optional: 0. */
     size_t (*gallery_bytes)(const void *store);
+    /* Pictures on the device. NULL: none; the host's loops do it. */
+    const struct sp_pixel_ops *pixels;
 };
 
 extern const struct sp_backend_ops sp_backend_ref;
 extern const struct sp_backend_ops sp_backend_cpu;
 
-/* For gallery.c. */
+/* For gallery.c and pixels.c. */
 const struct sp_backend_ops *sp_engine_backend(const struct sp_engine *engine);
 void *sp_engine_state(const struct sp_engine *engine);
+void *sp_net_planned(const struct sp_net *net); /* the backend's net */
 
 #endif

@@ -4,7 +4,7 @@ add_library(sallyport_cuda MODULE
   cuda_net.c cuda_step.c cuda_plan.c cuda_build.c cuda_build_product.c cuda_build_move.c cuda_build_element.c
   cuda_weights.c cuda_gemm.c
   cuda_conv.cu cuda_depthwise.cu cuda_window.cu cuda_map.cu cuda_reduce.cu
-  cuda_pixels.cu
+  cuda_pixels.cu cuda_pixels.c
   cuda_match.cu cuda_match.c cuda_match_plan.c cuda_match_bound.c cuda_gallery.c cuda_slab.c)
 # The last bit of a resampled picture is the CPU's.
 set_source_files_properties(cuda_pixels.cu PROPERTIES COMPILE_OPTIONS --fmad=false)

@@ -4,6 +4,7 @@
 #include "gpu/cuda_device.h"
 #include "gpu/cuda_match.h"
 #include "gpu/cuda_net.h"
+#include "gpu/cuda_pixels.h"
 
 /* An engine's state: the device, and what matches keep on it. Nets get the device alone. */
 struct state {
@@ -80,6 +81,24 @@ static enum sp_status match_one(void *state, const struct sp_rows *rows, const v
     return status;
 }
 
+static enum sp_status new_pixels(void **ret_session, void *state, int max_pictures, int max_chips, int side,
+                                 struct sp_err *err)
+{
+    struct state *self = state;
+    return sp_cuda_pixels_new(ret_session, self->cuda, max_pictures, max_chips, side, err);
+}
+
+static const struct sp_pixel_ops pixels = {
+    .open = new_pixels,
+    .close = sp_cuda_pixels_free,
+    .load = sp_cuda_pixels_load,
+    .fit = sp_cuda_pixels_fit,
+    .chips = sp_cuda_pixels_chips,
+    .run = sp_cuda_pixels_run,
+    .find = sp_cuda_pixels_find,
+    .cut = sp_cuda_pixels_cut,
+};
+
 static const struct sp_backend_ops table = {
     .name = "cuda",
     .open = open_cuda,
@@ -93,6 +112,7 @@ static const struct sp_backend_ops table = {
     .match = match_one,
     .match_many = match_many,
     .gallery_bytes = gallery_bytes,
+    .pixels = &pixels,
 };
 
 /* dlsym's; the version script lets out this name only. */

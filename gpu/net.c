@@ -193,6 +193,11 @@ enum sp_status sp_net_run(struct sp_net *net, int batch, const float *const *inp
     return sp_engine_backend(net->engine)->net_run(net->planned, batch, inputs, ret_outputs, err);
 }
 
+void *sp_net_planned(const struct sp_net *net)
+{
+    return net->planned;
+}
+
 void sp_net_describe(const struct sp_net *net, void (*line)(void *context, const char *text), void *context)
 {
     sp_engine_backend(net->engine)->net_describe(net->planned, line, context);

@@ -17,6 +17,8 @@ struct sp_detector {
     struct sp_ssd_anchor *anchors;
     float *input;                    /* [batch][3][height][width] */
     struct sp_fit *fits;             /* [batch] */
+    struct sp_part *parts;           /* [batch]: the same for a device */
+    struct sp_finder finder;         /* for a device */
     struct sp_candidates candidates; /* scratch of one row */
 };
 
@@ -154,6 +156,31 @@ static enum sp_status bind(struct sp_detector *detector, struct sp_err *err)
     return sp_fail(err, SP_E_INVALID, "pack: a detector of kind %d does not exist", (int)detector->spec.kind);
 }
 
+/* What a device is told about the outputs. */
+static struct sp_finder finder_of(const struct sp_detector *detector)
+{
+    struct sp_finder finder = {.places = detector->candidates.capacity,
+                               .score_threshold = detector->spec.score_threshold,
+                               .iou_threshold = detector->spec.iou_threshold,
+                               .boxes = detector->boxes,
+                               .classes = detector->classes,
+                               .anchors = detector->anchors,
+                               .rows = detector->height / 32,
+                               .columns = detector->width / 32};
+    finder.kind = detector->spec.kind == SP_DETECTOR_SSD    ? SP_FINDER_SSD
+                  : detector->spec.kind == SP_DETECTOR_TINY ? SP_FINDER_TINY
+                                                            : SP_FINDER_YUNET;
+    for (int level = 0; level < YUNET_LEVELS; level++) {
+        int stride = 8 << level;
+        finder.levels[level].stride = stride;
+        finder.levels[level].rows = detector->height / stride;
+        finder.levels[level].columns = detector->width / stride;
+        for (int kind = 0; kind < 4; kind++)
+            finder.levels[level].outputs[kind] = detector->yunet[level][kind];
+    }
+    return finder;
+}
+
 enum sp_status sp_detector_new(struct sp_detector **ret_detector, struct sp_engine *engine,
                                const struct sp_pack_detector *spec, int max_batch, struct sp_err *err)
 {
@@ -181,11 +208,13 @@ enum sp_status sp_detector_new(struct sp_detector **ret_detector, struct sp_engi
     size_t floats = (size_t)detector->batch * 3 * (size_t)detector->width * (size_t)detector->height;
     detector->input = malloc(floats * sizeof(float));
     detector->fits = calloc((size_t)detector->batch, sizeof *detector->fits);
+    detector->parts = calloc((size_t)detector->batch, sizeof *detector->parts);
     detector->candidates.items = calloc((size_t)detector->candidates.capacity, sizeof *detector->candidates.items);
-    if (!detector->input || !detector->fits || !detector->candidates.items) {
+    if (!detector->input || !detector->fits || !detector->parts || !detector->candidates.items) {
         status = sp_fail(err, SP_E_NOMEM, "detector: out of memory for %d pictures", detector->batch);
         goto fail;
     }
+    detector->finder = finder_of(detector);
     *ret_detector = detector;
     return SP_OK;
 fail:
@@ -201,6 +230,7 @@ void sp_detector_free(struct sp_detector **detector)
     free((*detector)->anchors);
     free((*detector)->input);
     free((*detector)->fits);
+    free((*detector)->parts);
     free((*detector)->candidates.items);
     free(*detector);
     *detector = NULL;
@@ -282,6 +312,27 @@ enum sp_status sp_detector_run(struct sp_detector *detector, struct sp_resampler
     for (int first = 0; first < count && status == SP_OK; first += detector->batch) {
         int rows = count - first < detector->batch ? count - first : detector->batch;
         status = run_batch(detector, resampler, rows, images + first, border, ret_detections + first, err);
+    }
+    return status;
+}
+
+enum sp_status sp_detector_find(struct sp_detector *detector, struct sp_pixels *pixels, int count,
+                                const int *pictures, const struct sp_image *const *images, float border,
+                                struct sp_detections *ret_detections, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    for (int first = 0; first < count && status == SP_OK; first += detector->batch) {
+        int rows = count - first < detector->batch ? count - first : detector->batch;
+        for (int i = 0; i < rows; i++) {
+            int width = images[first + i]->width, height = images[first + i]->height;
+            detector->parts[i] =
+                (struct sp_part){pictures[first + i],
+                                 {0, 0, width, height},
+                                 sp_resample_letterbox(width, height, detector->width, detector->height, border)};
+        }
+        status = sp_pixels_fit(pixels, detector->net, rows, detector->parts, &detector->norm, err);
+        if (status == SP_OK)
+            status = sp_pixels_find(pixels, detector->net, rows, &detector->finder, ret_detections + first, err);
     }
     return status;
 }

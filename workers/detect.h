@@ -5,6 +5,7 @@
 
 #include "gpu/engine.h"
 #include "gpu/pixel_math.h"
+#include "gpu/pixels.h"
 #include "workers/resample.h"
 #include "workers/vision.h"
 
@@ -53,5 +54,11 @@ void sp_detector_free(struct sp_detector **detector);
 enum sp_status sp_detector_run(struct sp_detector *detector, struct sp_resampler *resampler, int count,
                                const struct sp_image *const *images, float border,
                                struct sp_detections *ret_detections, struct sp_err *err);
+
+/* The same of pictures that lie on a device: pictures[i] is the place of images[i] there, whose pixels are not
+ * read. */
+enum sp_status sp_detector_find(struct sp_detector *detector, struct sp_pixels *pixels, int count,
+                                const int *pictures, const struct sp_image *const *images, float border,
+                                struct sp_detections *ret_detections, struct sp_err *err);
 
 #endif

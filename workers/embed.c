@@ -94,6 +94,13 @@ enum sp_status sp_embedder_run(struct sp_embedder *embedder, int count, struct s
     return sp_net_run(embedder->net, count, inputs, &embedder->output, err);
 }
 
+enum sp_status sp_embedder_run_on(struct sp_embedder *embedder, struct sp_pixels *pixels, int count,
+                                  const int *which, struct sp_err *err)
+{
+    enum sp_status status = sp_pixels_chips(pixels, embedder->net, count, which, &embedder->norm, err);
+    return status ? status : sp_pixels_run(pixels, embedder->net, count, &embedder->output, err);
+}
+
 bool sp_embedder_vector(const struct sp_embedder *embedder, int row, float *ret_vector)
 {
     const float *value = embedder->output + (size_t)row * (size_t)embedder->dim;

@@ -3,6 +3,7 @@
 #define SALLYPORT_WORKERS_EMBED_H
 
 #include "gpu/engine.h"
+#include "gpu/pixels.h"
 #include "workers/resample.h"
 
 struct sp_embedder;
@@ -20,6 +21,9 @@ int sp_embedder_batch(const struct sp_embedder *embedder);
 void sp_embedder_set(struct sp_embedder *embedder, int row, const uint8_t *chip);
 /* Run rows 0..count-1. */
 enum sp_status sp_embedder_run(struct sp_embedder *embedder, int count, struct sp_err *err);
+/* Run `count` chips of the session's last cut: which[i] becomes row i. */
+enum sp_status sp_embedder_run_on(struct sp_embedder *embedder, struct sp_pixels *pixels, int count,
+                                  const int *which, struct sp_err *err);
 /* The template of a row of the last run, dim floats, of length 1 where the pack says so. False when it is not a
  * finite vector (or has no direction to normalise): such a face cannot be compared. */
 bool sp_embedder_vector(const struct sp_embedder *embedder, int row, float *ret_vector);

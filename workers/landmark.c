@@ -3,19 +3,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* How one row's square maps back to its image. */
-struct placed {
-    struct sp_rect part;
-    struct sp_fit fit;
-};
-
 struct sp_landmarker {
     struct sp_net *net;
     struct sp_norm norm;
-    int batch, side;       /* faces, px */
-    float *input;          /* [batch][3][side][side] */
-    const float *output;   /* of the last run: [batch][136], owned by the net */
-    struct placed *placed; /* [batch] */
+    int batch, side;        /* faces, px */
+    float *input;           /* [batch][3][side][side] */
+    const float *output;    /* of the last run: [batch][136], owned by the net */
+    struct sp_part *placed; /* [batch]: how each row's square maps back to its image */
 };
 
 enum sp_status sp_landmarker_new(struct sp_landmarker **ret_landmarker, struct sp_engine *engine,
@@ -82,9 +76,9 @@ struct sp_rect sp_landmark_part(const struct sp_image *image, const struct sp_bo
 enum sp_status sp_landmarker_set(struct sp_landmarker *landmarker, int row, struct sp_resampler *resampler,
                                  const struct sp_image *image, const struct sp_rect *part, struct sp_err *err)
 {
-    struct placed *placed = &landmarker->placed[row];
+    struct sp_part *placed = &landmarker->placed[row];
     size_t floats = 3 * (size_t)landmarker->side * (size_t)landmarker->side;
-    placed->part = *part;
+    placed->rect = *part;
     placed->fit = sp_resample_centred(part->width, part->height, landmarker->side);
     return sp_resample_fit(resampler, image, part, &placed->fit, &landmarker->norm,
                            landmarker->input + (size_t)row * floats, err);
@@ -96,16 +90,30 @@ enum sp_status sp_landmarker_run(struct sp_landmarker *landmarker, int count, st
     return sp_net_run(landmarker->net, count, inputs, &landmarker->output, err);
 }
 
+void sp_landmarker_place(struct sp_landmarker *landmarker, int row, int picture, const struct sp_rect *part)
+{
+    landmarker->placed[row] =
+        (struct sp_part){picture, *part, sp_resample_centred(part->width, part->height, landmarker->side)};
+}
+
+enum sp_status sp_landmarker_run_on(struct sp_landmarker *landmarker, struct sp_pixels *pixels, int count,
+                                    struct sp_err *err)
+{
+    enum sp_status status =
+        sp_pixels_fit(pixels, landmarker->net, count, landmarker->placed, &landmarker->norm, err);
+    return status ? status : sp_pixels_run(pixels, landmarker->net, count, &landmarker->output, err);
+}
+
 bool sp_landmarker_points(const struct sp_landmarker *landmarker, int row, struct sp_point ret_points[68])
 {
-    const struct placed *placed = &landmarker->placed[row];
+    const struct sp_part *placed = &landmarker->placed[row];
     const float *value = landmarker->output + (size_t)row * 136;
     float side = (float)landmarker->side, scale = placed->fit.scale;
     bool finite = true;
     for (int i = 0; i < 68; i++, value += 2) {
         struct sp_point *point = &ret_points[i];
-        point->x = (value[0] * side - (float)placed->fit.offset_x) / scale + (float)placed->part.x;
-        point->y = (value[1] * side - (float)placed->fit.offset_y) / scale + (float)placed->part.y;
+        point->x = (value[0] * side - (float)placed->fit.offset_x) / scale + (float)placed->rect.x;
+        point->y = (value[1] * side - (float)placed->fit.offset_y) / scale + (float)placed->rect.y;
         finite = finite && isfinite(point->x) && isfinite(point->y);
     }
     return finite;

@@ -3,6 +3,7 @@
 #define SALLYPORT_WORKERS_LANDMARK_H
 
 #include "gpu/engine.h"
+#include "gpu/pixels.h"
 #include "workers/resample.h"
 
 struct sp_landmarker;
@@ -24,6 +25,10 @@ enum sp_status sp_landmarker_set(struct sp_landmarker *landmarker, int row, stru
                                  const struct sp_image *image, const struct sp_rect *part, struct sp_err *err);
 /* Run rows 0..count-1, which were set since the last run. */
 enum sp_status sp_landmarker_run(struct sp_landmarker *landmarker, int count, struct sp_err *err);
+/* The same two steps for pictures that lie on a device. The points are good until the session's next call. */
+void sp_landmarker_place(struct sp_landmarker *landmarker, int row, int picture, const struct sp_rect *part);
+enum sp_status sp_landmarker_run_on(struct sp_landmarker *landmarker, struct sp_pixels *pixels, int count,
+                                    struct sp_err *err);
 /* The 68 points of a row of the last run, px in its image. False when the net gave something that is not a number.
  */
 bool sp_landmarker_points(const struct sp_landmarker *landmarker, int row, struct sp_point ret_points[68]);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/reason.h"
+#include "gpu/pixels.h"
 #include "workers/align.h"
 #include "workers/detect.h"
 #include "workers/embed.h"
@@ -52,6 +53,13 @@ struct sp_vision {
     struct errand *embeds;            /* [batch of the embedder]: faces whose chips are in place */
     int embed_count;
     uint8_t *chip; /* RGB of the face in hand */
+    /* Where the backend keeps pictures on its device; NULL: the loops of this host. One cut: [batch of the
+     * embedder]. */
+    struct sp_pixels *pixels;
+    struct sp_cut *cuts;
+    struct sp_tally *tallies;
+    struct errand *cut_errands;
+    int *chips;
 };
 
 /* One slice: its rows and where its time goes. */
@@ -111,6 +119,19 @@ static enum sp_status load_nets(struct sp_vision *vision, struct sp_engine *engi
     return status;
 }
 
+static enum sp_status take_device(struct sp_vision *vision, struct sp_engine *engine, struct sp_err *err)
+{
+    int batch = sp_embedder_batch(vision->embedder);
+    vision->cuts = calloc((size_t)batch, sizeof *vision->cuts);
+    vision->tallies = calloc((size_t)batch, sizeof *vision->tallies);
+    vision->cut_errands = calloc((size_t)batch, sizeof *vision->cut_errands);
+    vision->chips = calloc((size_t)batch, sizeof *vision->chips);
+    if (!vision->cuts || !vision->tallies || !vision->cut_errands || !vision->chips)
+        return sp_fail(err, SP_E_NOMEM, "vision: out of memory for %d chips", batch);
+    return sp_pixels_new(&vision->pixels, engine, vision->max_batch, batch, sp_align_side(vision->pack->align),
+                         err);
+}
+
 enum sp_status sp_vision_new(struct sp_vision **ret_vision, struct sp_engine *engine, const struct sp_pack *pack,
                              const struct sp_vision_limits *limits, int max_batch, struct sp_err *err)
 {
@@ -140,6 +161,8 @@ enum sp_status sp_vision_new(struct sp_vision **ret_vision, struct sp_engine *en
     vision->errands = calloc(rows * SP_MAX_FACES, sizeof *vision->errands);
     vision->embeds = calloc((size_t)sp_embedder_batch(vision->embedder), sizeof *vision->embeds);
     vision->chip = malloc(side * side * 3);
+    if (sp_pixels_offered(engine) && (status = take_device(vision, engine, err)) != SP_OK)
+        goto fail;
     if (!vision->detections || !vision->chosen || !vision->chosen_rows || !vision->states || !vision->placed ||
         !vision->errands || !vision->embeds || !vision->chip) {
         status = sp_fail(err, SP_E_NOMEM, "vision: out of memory for a batch of %d", max_batch);
@@ -157,6 +180,11 @@ void sp_vision_free(struct sp_vision **vision)
     if (!vision || !*vision)
         return;
     struct sp_vision *v = *vision;
+    sp_pixels_free(&v->pixels); /* before the nets whose streams it works in */
+    free(v->cuts);
+    free(v->tallies);
+    free(v->cut_errands);
+    free(v->chips);
     sp_resampler_free(&v->resampler);
     sp_detector_free(&v->strong);
     sp_detector_free(&v->cheap);
@@ -205,8 +233,10 @@ static enum sp_status detect(struct sp_vision *vision, const struct slice *slice
         return SP_OK;
     for (int i = 0; i < chosen; i++)
         vision->chosen[i] = slice->images[vision->chosen_rows[i]];
-    enum sp_status status =
-        sp_detector_run(detector, vision->resampler, chosen, vision->chosen, border, vision->detections, err);
+    enum sp_status status = vision->pixels ? sp_detector_find(detector, vision->pixels, chosen, vision->chosen_rows,
+                                                              vision->chosen, border, vision->detections, err)
+                                           : sp_detector_run(detector, vision->resampler, chosen, vision->chosen,
+                                                             border, vision->detections, err);
     if (status != SP_OK)
         return status;
     for (int i = 0; i < chosen; i++) {
@@ -218,11 +248,14 @@ static enum sp_status detect(struct sp_vision *vision, const struct slice *slice
     return SP_OK;
 }
 
+/* Run the embedder on the faces that wait for it: their chips are in place, or on the device. */
 static enum sp_status flush_embeds(struct sp_vision *vision, const struct slice *slice, struct sp_err *err)
 {
     if (vision->embed_count == 0)
         return SP_OK;
-    enum sp_status status = sp_embedder_run(vision->embedder, vision->embed_count, err);
+    enum sp_status status = vision->pixels ? sp_embedder_run_on(vision->embedder, vision->pixels,
+                                                                vision->embed_count, vision->chips, err)
+                                           : sp_embedder_run(vision->embedder, vision->embed_count, err);
     for (int i = 0; i < vision->embed_count && status == SP_OK; i++) {
         struct sp_face *face = &slice->faces[vision->embeds[i].row].faces[vision->embeds[i].place];
         face->embedded = sp_embedder_vector(vision->embedder, i, face->vector);
@@ -248,15 +281,19 @@ static enum sp_status find_landmarks(struct sp_vision *vision, const struct slic
                 face->reason = SP_REASON_NO_FACE;
                 continue;
             }
-            enum sp_status status =
-                sp_landmarker_set(vision->landmarker, rows, vision->resampler, image, &part, err);
+            enum sp_status status = SP_OK;
+            if (vision->pixels)
+                sp_landmarker_place(vision->landmarker, rows, errands[first].row, &part);
+            else
+                status = sp_landmarker_set(vision->landmarker, rows, vision->resampler, image, &part, err);
             if (status != SP_OK)
                 return status;
             placed[rows++] = errands[first];
         }
         if (rows == 0)
             break;
-        enum sp_status status = sp_landmarker_run(vision->landmarker, rows, err);
+        enum sp_status status = vision->pixels ? sp_landmarker_run_on(vision->landmarker, vision->pixels, rows, err)
+                                               : sp_landmarker_run(vision->landmarker, rows, err);
         if (status != SP_OK)
             return status;
         for (int i = 0; i < rows; i++) {
@@ -307,6 +344,64 @@ static enum sp_status judge(struct sp_vision *vision, const struct slice *slice,
     return status;
 }
 
+/* Grade the faces that were cut on the device and embed the good ones. */
+static enum sp_status judge_cuts(struct sp_vision *vision, const struct slice *slice, int count,
+                                 struct timespec *clock, struct sp_err *err)
+{
+    struct sp_face_area area;
+    if (count == 0)
+        return SP_OK;
+    sp_quality_area(vision->pack->align, &area.x0, &area.y0, &area.x1, &area.y1);
+    enum sp_status status = sp_pixels_cut(vision->pixels, count, vision->cuts, &area, vision->tallies, err);
+    lap(clock, &slice->timings->align_us);
+    for (int i = 0; i < count && status == SP_OK; i++) {
+        const struct errand *errand = &vision->cut_errands[i];
+        struct sp_face *face = &slice->faces[errand->row].faces[errand->place];
+        bool enrol = slice->modes[errand->row] == SP_VISION_ENROL;
+        struct sp_point five[5];
+        sp_align_five(face->points, face->point_count, five);
+        sp_quality_grade(five, &vision->tallies[i], &face->quality);
+        face->reason = sp_quality_reason(&face->quality, &vision->limits,
+                                         enrol ? vision->limits.min_enrol_eye_px : vision->limits.min_probe_eye_px);
+        if (face->reason != SP_REASON_NONE)
+            continue;
+        vision->chips[vision->embed_count] = i;
+        vision->embeds[vision->embed_count++] = *errand;
+    }
+    lap(clock, &slice->timings->quality_us);
+    if (status == SP_OK)
+        status = flush_embeds(vision, slice, err);
+    lap(clock, &slice->timings->embed_us);
+    return status;
+}
+
+/* judge, for the faces of count errands whose pictures are on the device. */
+static enum sp_status judge_all(struct sp_vision *vision, const struct slice *slice, const struct errand *errands,
+                                int count, struct timespec *clock, struct sp_err *err)
+{
+    int cut = 0, batch = sp_embedder_batch(vision->embedder), side = sp_align_side(vision->pack->align);
+    enum sp_status status = SP_OK;
+    for (int i = 0; i < count && status == SP_OK; i++) {
+        const struct sp_image *image = slice->images[errands[i].row];
+        struct sp_face *face = &slice->faces[errands[i].row].faces[errands[i].place];
+        struct sp_cut *next = &vision->cuts[cut];
+        if (face->reason != SP_REASON_NONE)
+            continue;
+        next->picture = errands[i].row;
+        if (sp_align_map(&next->map, vision->pack->align, face->points, face->point_count, NULL) != SP_OK ||
+            sp_resample_plan_warp(&next->warp, image->width, image->height, &next->map, side, NULL) != SP_OK) {
+            face->reason = SP_REASON_NO_FACE;
+            continue;
+        }
+        vision->cut_errands[cut++] = errands[i];
+        if (cut < batch)
+            continue;
+        status = judge_cuts(vision, slice, cut, clock, err);
+        cut = 0;
+    }
+    return status == SP_OK ? judge_cuts(vision, slice, cut, clock, err) : status;
+}
+
 /* Landmarks, alignment, quality and templates of every face of the chosen rows. */
 static enum sp_status describe(struct sp_vision *vision, const struct slice *slice, int chosen, struct sp_err *err)
 {
@@ -323,7 +418,9 @@ static enum sp_status describe(struct sp_vision *vision, const struct slice *sli
         status = find_landmarks(vision, slice, vision->errands, count, err);
     lap(&clock, &slice->timings->landmark_us);
     vision->embed_count = 0;
-    for (int i = 0; i < count && status == SP_OK; i++)
+    if (vision->pixels && status == SP_OK)
+        status = judge_all(vision, slice, vision->errands, count, &clock, err);
+    for (int i = 0; i < count && status == SP_OK && !vision->pixels; i++)
         status = judge(vision, slice, &vision->errands[i], &clock, err);
     if (status == SP_OK)
         status = flush_embeds(vision, slice, err);
@@ -396,7 +493,11 @@ static enum sp_status analyse_slice(struct sp_vision *vision, const struct slice
         if (slice->modes[row] != SP_VISION_ENROL)
             vision->chosen_rows[chosen++] = row;
     }
-    enum sp_status status = detect(vision, slice, chosen, false, 0, err);
+    enum sp_status status = SP_OK;
+    if (vision->pixels)
+        status = sp_pixels_load(vision->pixels, slice->count, slice->images, err);
+    if (status == SP_OK)
+        status = detect(vision, slice, chosen, false, 0, err);
     lap(&clock, &slice->timings->detect_us);
     if (status == SP_OK)
         status = describe(vision, slice, chosen, err);
