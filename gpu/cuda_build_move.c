@@ -191,7 +191,7 @@ void sp_cuda_build_gather(struct sp_cuda_build *build)
                                            .inner = 1,
                                            .axis = (int)x.dims[axis],
                                            .count = layer->gather.count};
-    for (int i = 0; i < x.rank; i++) {
+    for (int i = 0; i < x.rank && i < SP_TENSOR_MAX_RANK; i++) {
         if (i < axis)
             step->gather.outer *= x.dims[i];
         else if (i > axis)
