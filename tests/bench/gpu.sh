@@ -99,20 +99,21 @@ part_ops() {
   else row ops skips ok "none"; fi
 }
 
+# Every program that works on the device; the pictures' whole way on two faces.
 part_sanitize() {
-  local tool test name found=
+  local tool what few=$out/few
   [[ -z $nothing ]] || { row sanitize all SKIP "$nothing"; return; }
   command -v compute-sanitizer >/dev/null || { row sanitize all SKIP "no compute-sanitizer in PATH"; return; }
+  mkdir -p "$few"
+  find "$SALLYPORT_TEST_DATA/faces" "$SALLYPORT_PHOTOS" -name '*.jpg' 2>/dev/null | sort | head -2 | xargs -I{} cp {} "$few/"
   for tool in memcheck racecheck initcheck; do
-    for test in "$bin"/test_cuda*; do
-      [[ -x $test ]] || continue
-      found=1 name=$(basename "$test")
-      # shared libraries by the program's own run path: the sanitizer must not load carried ones
-      last_words='ERROR SUMMARY|RACECHECK SUMMARY' step sanitize "$tool-${name#test_}" 150 env SALLYPORT_QUICK=1 \
-        ${carry:+LD_LIBRARY_PATH="$carry/sysroot/lib"} compute-sanitizer --tool "$tool" --error-exitcode 9 "$test"
+    for what in "test_ops cuda" "test_cuda_match" "faces_compare --backend cuda $SALLYPORT_PACK $few"; do
+      # shellcheck disable=SC2086  (a program and its arguments; our folders hold no spaces)
+      last_words='ERROR SUMMARY|RACECHECK SUMMARY' step sanitize "$tool-${what%% *}" 180 env SALLYPORT_QUICK=1 \
+        ${carry:+LD_LIBRARY_PATH="$carry/sysroot/lib"} compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin"/$what
     done
   done
-  [[ $found ]] || row sanitize all FAIL "no $bin/test_cuda*: nothing to look at"
+  rm -rf "$few"
 }
 
 part_flow() {
@@ -146,6 +147,9 @@ part_bench() {
   [[ -s $build/iresnet50.onnx ]] || "$bin/iresnet_maker" "$build/iresnet50.onnx"
   last_words='batch' step bench iresnet50 120 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 "$build/iresnet50.onnx"
   last_words='match' step bench matches 120 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches large
+  local copy product
+  copy=$(awk '$2 == "copy_read_and_write" {print $3}' "$out/bench-floor.log"); product=$(awk '$2 == "product_f16_8192" {print $3}' "$out/bench-floor.log")
+  last_words='probes' step bench match_bench 120 "${ours[@]}" "$bin/match_bench" --backend cuda ${copy:+--bandwidth "$copy"} ${product:+--rate "$product"}
   last_words='frames/s' step bench pipeline720p 90 "${ours[@]}" "$bin/vision_bench" --backend cuda "$SALLYPORT_PACK" "$SALLYPORT_TEST_DATA/faces"
   last_words='peer' step bench peer 200 python3 tests/bench/gpu_peer.py
 }
