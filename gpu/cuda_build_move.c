@@ -230,10 +230,58 @@ void sp_cuda_build_slice(struct sp_cuda_build *build)
     build->views[layer->output] = out;
 }
 
+/* The same numbers under other dims, where strides can say it: runs of dims on both sides that have equal products,
+ * and the old ones of a run lie in one line. Dim 0 stays by itself, since it grows with the batch. */
+static bool reshape_view(const struct sp_cuda_view *from, int rank, const int64_t *dims,
+                         struct sp_cuda_view *ret_to)
+{
+    struct sp_cuda_view to = {.at = from->at, .type = from->type, .rank = rank};
+    int old = 1, at = 1;
+    if (rank < 1 || from->dims[0] != dims[0])
+        return false;
+    memcpy(to.dims, dims, (size_t)rank * sizeof *dims);
+    to.strides[0] = from->strides[0];
+    while (at < rank || old < from->rank) {
+        int first_old = old, first = at;
+        int64_t left = old < from->rank ? from->dims[old++] : 1, right = at < rank ? dims[at++] : 1;
+        while (left != right) {
+            if (left < right && old < from->rank)
+                left *= from->dims[old++];
+            else if (right < left && at < rank)
+                right *= dims[at++];
+            else
+                return false;
+        }
+        /* The run's innermost stride, over dims that are more than one. */
+        int64_t step = 1, extent = 1;
+        bool any = false;
+        for (int i = old - 1; i >= first_old; i--) {
+            if (from->dims[i] == 1)
+                continue;
+            if (any && from->strides[i] != step * extent)
+                return false;
+            step = any ? step : from->strides[i];
+            any = true;
+            extent *= from->dims[i];
+        }
+        for (int i = at - 1; i >= first; i--) {
+            to.strides[i] = step;
+            step *= dims[i];
+        }
+    }
+    *ret_to = to;
+    return true;
+}
+
 void sp_cuda_build_reshape(struct sp_cuda_build *build)
 {
     const struct sp_layer *layer = build->layer;
     const struct sp_value *value = &build->program->values.at[layer->output];
-    struct sp_cuda_view x = sp_cuda_value_dense(build, layer->inputs[0]);
+    struct sp_cuda_view x = sp_cuda_value(build, layer->inputs[0]), out;
+    if (reshape_view(&x, value->rank, value->dims, &out)) {
+        build->views[layer->output] = out;
+        return;
+    }
+    x = sp_cuda_value_dense(build, layer->inputs[0]);
     build->views[layer->output] = sp_cuda_view_dense(x.at, x.type, value->rank, value->dims);
 }

@@ -10,6 +10,7 @@
 #define MOST_SIZES   24
 #define PIECE_BYTES  ((size_t)2 << 20) /* host copies and uploads of one batch overlap in pieces of this size */
 #define PROFILE_RUNS 3
+#define PORT_ALIGN   256
 
 struct sp_cuda_net {
     struct sp_cuda *cuda;
@@ -18,10 +19,9 @@ struct sp_cuda_net {
     struct sp_cuda_blas *blas;   /* NULL where no step is a library product */
     struct sp_cuda_gemm **gemms; /* [steps] */
     void *constants, *arena;
-    void *inputs, *outputs; /* on the device: port after port, each `size` items */
+    void *inputs, *outputs; /* on the device: port after port, each as many items as the graph in use */
     void *pinned_inputs, *pinned_outputs;
-    int64_t input_item, output_item; /* bytes of all ports of one item */
-    int sizes[MOST_SIZES];           /* ascending; the last is max_batch */
+    int sizes[MOST_SIZES]; /* ascending; the last is max_batch */
     int size_count;
     struct sp_cuda_graph *graphs[MOST_SIZES];
     bool has_run;
@@ -68,12 +68,12 @@ static int which_size(const struct sp_cuda_net *net, int batch)
     return which;
 }
 
-/* Bytes of one item before port `index`. */
-static int64_t port_offset(const int64_t *bytes, int index)
+/* Where port `index` begins when each holds `batch` items; aligned as the library's products want their results. */
+static size_t port_offset(const int64_t *bytes, int index, int batch)
 {
-    int64_t offset = 0;
+    size_t offset = 0;
     for (int i = 0; i < index; i++)
-        offset += bytes[i];
+        offset += ((size_t)bytes[i] * (size_t)batch + PORT_ALIGN - 1) / PORT_ALIGN * PORT_ALIGN;
     return offset;
 }
 
@@ -82,31 +82,31 @@ static struct sp_cuda_memory memory_of(const struct sp_cuda_net *net, int which)
     struct sp_cuda_memory memory = {
         .constants = net->constants, .arena = net->arena, .batch = net->sizes[which], .which = which};
     for (int i = 0; i < net->plan->program->input_count; i++)
-        memory.inputs[i] = (char *)net->inputs + port_offset(net->plan->input_bytes, i) * memory.batch;
+        memory.inputs[i] = (char *)net->inputs + port_offset(net->plan->input_bytes, i, memory.batch);
     for (int i = 0; i < net->plan->program->output_count; i++)
-        memory.outputs[i] = (char *)net->outputs + port_offset(net->plan->output_bytes, i) * memory.batch;
+        memory.outputs[i] = (char *)net->outputs + port_offset(net->plan->output_bytes, i, memory.batch);
     return memory;
 }
 
 static enum sp_status take_memory(struct sp_cuda_net *net, struct sp_err *err)
 {
     const struct sp_cuda_plan *plan = net->plan;
-    size_t batch = (size_t)plan->program->max_batch;
-    net->input_item = port_offset(plan->input_bytes, plan->program->input_count);
-    net->output_item = port_offset(plan->output_bytes, plan->program->output_count);
+    int batch = plan->program->max_batch;
+    size_t inputs = port_offset(plan->input_bytes, plan->program->input_count, batch);
+    size_t outputs = port_offset(plan->output_bytes, plan->program->output_count, batch);
     enum sp_status status = sp_cuda_memory_new(&net->constants, net->cuda, plan->constant_bytes, err);
-    if (!status)
+    if (!status && plan->constant_bytes)
         status = sp_cuda_upload(net->cuda, net->constants, plan->constants, plan->constant_bytes, err);
     if (!status)
         status = sp_cuda_memory_new(&net->arena, net->cuda, plan->arena_bytes, err);
     if (!status)
-        status = sp_cuda_memory_new(&net->inputs, net->cuda, (size_t)net->input_item * batch, err);
+        status = sp_cuda_memory_new(&net->inputs, net->cuda, inputs, err);
     if (!status)
-        status = sp_cuda_memory_new(&net->outputs, net->cuda, (size_t)net->output_item * batch, err);
+        status = sp_cuda_memory_new(&net->outputs, net->cuda, outputs, err);
     if (!status)
-        status = sp_cuda_pinned_new(&net->pinned_inputs, net->cuda, (size_t)net->input_item * batch, err);
+        status = sp_cuda_pinned_new(&net->pinned_inputs, net->cuda, inputs, err);
     if (!status)
-        status = sp_cuda_pinned_new(&net->pinned_outputs, net->cuda, (size_t)net->output_item * batch, err);
+        status = sp_cuda_pinned_new(&net->pinned_outputs, net->cuda, outputs, err);
     return status;
 }
 
@@ -220,8 +220,9 @@ enum sp_status sp_cuda_net_run(void *planned, int batch, const float *const *inp
     if (!status)
         status = sp_cuda_graph_run(net->graphs[which], net->stream, err);
     if (!status)
-        status = sp_cuda_copy_out(net->stream, net->pinned_outputs, net->outputs,
-                                  (size_t)net->output_item * (size_t)net->sizes[which], err);
+        status = sp_cuda_copy_out(
+            net->stream, net->pinned_outputs, net->outputs,
+            port_offset(net->plan->output_bytes, net->plan->program->output_count, net->sizes[which]), err);
     if (!status)
         status = sp_cuda_wait(net->stream, err);
     sp_cuda_range_pop();
@@ -230,7 +231,7 @@ enum sp_status sp_cuda_net_run(void *planned, int batch, const float *const *inp
     net->has_run = true;
     for (int i = 0; i < net->plan->program->output_count; i++)
         ret_outputs[i] = (const float *)(const void *)((char *)net->pinned_outputs +
-                                                       port_offset(net->plan->output_bytes, i) * net->sizes[which]);
+                                                       port_offset(net->plan->output_bytes, i, net->sizes[which]));
     return SP_OK;
 }
 

@@ -75,6 +75,48 @@ static bool check_layer(struct sp_cuda_build *build, const struct sp_layer *laye
     return !build->status;
 }
 
+/* Every mention of an arena buffer becomes one of an output. */
+static void redirect(struct sp_cuda_plan *plan, int buffer, int output)
+{
+    for (int i = 0; i < plan->step_count; i++) {
+        struct sp_cuda_step *step = &plan->steps[i];
+        struct sp_cuda_ref *refs[] = {&step->x, &step->b, &step->c, &step->residual, &step->out};
+        for (size_t j = 0; j < sizeof refs / sizeof refs[0]; j++) {
+            if (refs[j]->place != SP_PLACE_ARENA || refs[j]->index != buffer)
+                continue;
+            refs[j]->place = SP_PLACE_OUTPUT;
+            refs[j]->index = output;
+        }
+    }
+}
+
+/* An output is made in its place where the last layer can, and else copied there as dense floats. */
+static void build_output(struct sp_cuda_build *build, int index)
+{
+    const struct sp_program *program = build->program;
+    int number = program->outputs[index].value;
+    const struct sp_value *value = &program->values.at[number];
+    struct sp_cuda_ref at = {.place = SP_PLACE_OUTPUT, .index = index};
+    struct sp_cuda_view from = sp_cuda_value(build, number);
+    struct sp_cuda_view out = sp_cuda_view_dense(at, SP_CUDA_F32, value->rank, value->dims);
+    int64_t bytes = value->count * (int64_t)sizeof(float);
+    build->plan->output_bytes[index] = bytes;
+    if (!value->count || build->status)
+        return;
+    if (from.type == SP_CUDA_F32 && from.at.place == SP_PLACE_ARENA && from.at.bytes == 0 &&
+        sp_cuda_view_is_dense(&from) && build->plan->buffers[from.at.index].item_bytes == bytes) {
+        int buffer = from.at.index;
+        redirect(build->plan, buffer, index);
+        for (int i = 0; i < program->values.count; i++) /* another output may be the same numbers */
+            if (build->views[i].at.place == SP_PLACE_ARENA && build->views[i].at.index == buffer)
+                build->views[i].at = (struct sp_cuda_ref){SP_PLACE_OUTPUT, index, build->views[i].at.bytes};
+        return;
+    }
+    if (sp_value_is_constant(program, number))
+        from = sp_cuda_view_broadcast(&from, value->rank, value->dims, true);
+    sp_cuda_build_map(build, SP_MAP_COPY, &out, &from, NULL, NULL, NULL);
+}
+
 static void build_layers(struct sp_cuda_build *build)
 {
     const struct sp_program *program = build->program;
@@ -103,15 +145,8 @@ static void build_layers(struct sp_cuda_build *build)
             build->plan->steps[build->plan->step_count - 1].layer = layer;
     }
     build->layer = NULL;
-    for (int i = 0; i < program->output_count && !build->status; i++) {
-        const struct sp_value *value = &program->values.at[program->outputs[i].value];
-        struct sp_cuda_ref at = {.place = SP_PLACE_OUTPUT, .index = i};
-        struct sp_cuda_view from = sp_cuda_value(build, program->outputs[i].value);
-        struct sp_cuda_view out = sp_cuda_view_dense(at, SP_CUDA_F32, value->rank, value->dims);
-        build->plan->output_bytes[i] = value->count * (int64_t)sizeof(float);
-        if (value->count)
-            sp_cuda_build_map(build, SP_MAP_COPY, &out, &from, NULL, NULL, NULL);
-    }
+    for (int i = 0; i < program->output_count && !build->status; i++)
+        build_output(build, i);
 }
 
 static void touch(struct sp_cuda_plan *plan, const struct sp_cuda_ref *ref, int step)

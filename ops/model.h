@@ -6,11 +6,13 @@
 #include "gpu/engine.h"
 #include "ops/command.h"
 
+extern const char sp_model_bench_help[];
 extern const char sp_model_import_help[];
 extern const char sp_model_inspect_help[];
 extern const char sp_model_run_help[];
 extern const char sp_model_seal_help[];
 
+int sp_model_bench(int argc, char **argv);
 int sp_model_import(int argc, char **argv);
 int sp_model_inspect(int argc, char **argv);
 int sp_model_run(int argc, char **argv);

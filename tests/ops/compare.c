@@ -140,7 +140,10 @@ static void compare_batch(struct comparison *c, struct sp_net *reference, struct
     for (int i = 0; i < sp_net_output_count(tested); i++) {
         size_t count = item_size(sp_net_output(tested, i), c->max_batch) * (size_t)batch;
         assert_int_equal(count, item_size(sp_net_output(reference, i), c->max_batch) * (size_t)batch);
-        double distance = compare_arrays(got[i], expected[i], count);
+        double distance = compare_arrays(got[i], expected[i], count), size = 1e-30;
+        for (size_t j = 0; j < count; j++)
+            size = isfinite(expected[i][j]) ? fmax(size, fabs(expected[i][j])) : size;
+        distance *= size < c->least ? size / c->least : 1;
         c->worst = fmax(c->worst, distance);
         if (!(distance <= c->bound))
             fail_msg("%s: output '%s' at batch %d of %d differs by %.3g, bound %.3g; seed %llu", name,

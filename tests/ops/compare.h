@@ -22,6 +22,7 @@ struct comparison {
     struct random random;
     uint64_t seed;
     double bound; /* of max|a-b| / max|b| */
+    double least; /* max|b| counts as at least this; 0: 1e-30 */
     float large;  /* the worst cases' numbers; 0: 20 */
     int height, width, max_batch;
     double worst; /* found so far */
