@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
+#include "common/program.h"
 #include "workers/answer.h"
 #include "workers/pipeline_part.h"
 
@@ -17,6 +19,15 @@ void sp_stage_begin(struct stage *stage)
 void sp_stage_end(struct stage *stage)
 {
     atomic_store(&stage->busy_since_ns, 0);
+}
+
+void sp_pipeline_leave_if_lost(struct sp_pipeline *pipeline, const struct sp_err *err)
+{
+    if (err->status != SP_E_DEVICE)
+        return;
+    sp_pipeline_note(pipeline, SP_LOG_ERROR, "WRK-DEVICE-LOST", "%s: leaving, the broker gives my jobs to others",
+                     err->text);
+    _exit(SP_EXIT_FAILED);
 }
 
 void sp_pipeline_note(struct sp_pipeline *pipeline, enum sp_log_level level, const char *id, const char *format,

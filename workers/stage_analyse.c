@@ -85,9 +85,12 @@ static void analyse(struct stage *stage, void **taken, int count, struct sp_face
         return;
     sp_meter_batch(pipeline->config.meter, live);
     bool whole = run(stage, jobs, live, rows, &err) == SP_OK;
+    if (!whole)
+        sp_pipeline_leave_if_lost(pipeline, &err);
     for (int i = 0; i < live; i++) {
         /* A batch that failed is taken apart, so that one image cannot fail its neighbours. */
         if (!whole && run(stage, &jobs[i], 1, rows, &err) != SP_OK) {
+            sp_pipeline_leave_if_lost(pipeline, &err);
             sp_answer_plain(jobs[i], SP_ANSWER_ERROR, SP_REASON_INTERNAL, err.text);
             sp_pipeline_finish(pipeline, jobs[i]);
         } else {

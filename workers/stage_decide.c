@@ -55,6 +55,7 @@ static void close_basis(struct sp_basis *basis, const struct sp_lane_now *now)
 /* Why galleries are stale, once for each different reason. */
 static void say_lack(struct sp_pipeline *pipeline, struct deciding *d, const struct sp_err *lack)
 {
+    sp_pipeline_leave_if_lost(pipeline, lack);
     if (lack->status != SP_OK && strcmp(lack->text, d->said) != 0)
         sp_pipeline_note(pipeline, SP_LOG_WARN, "WRK-GALLERY-STALE", "%s", lack->text);
     else if (lack->status == SP_OK && d->said[0])
@@ -107,6 +108,8 @@ static void judge(struct stage *stage, struct deciding *d)
     struct sp_err err = {0};
     enum sp_status status =
         sp_compare(pipeline->config.engine, pipeline->config.pack, d->items, d->item_count, &err);
+    if (status != SP_OK)
+        sp_pipeline_leave_if_lost(pipeline, &err);
     for (int i = 0; i < d->item_count; i++) {
         struct sp_job *job = d->frames[i];
         sp_answer_mark(job, SP_TIMING_MATCH);
