@@ -144,14 +144,14 @@ void sp_cuda_build_concat(struct sp_cuda_build *build)
     const struct sp_layer *layer = build->layer;
     int axis = layer->axis.first;
     int64_t begin[SP_TENSOR_MAX_RANK] = {0};
-    bool image = false, single = false, pieces = true;
+    bool image = false, pieces = true;
     for (int i = 0; i < layer->input_count; i++) {
         struct sp_cuda_view x = sp_cuda_value(build, layer->inputs[i]);
         image = image || (x.rank == 4 && axis && sp_cuda_view_is_image(&x));
-        single = single || x.type == SP_CUDA_F32;
     }
-    struct sp_cuda_view out = image ? sp_cuda_build_image(build, layer->output)
-                                    : sp_cuda_build_dense(build, layer->output, single ? SP_CUDA_F32 : SP_CUDA_F16);
+    /* Rows of numbers are joined at the end of a net: as floats, they may be the output itself. */
+    struct sp_cuda_view out =
+        image ? sp_cuda_build_image(build, layer->output) : sp_cuda_build_dense(build, layer->output, SP_CUDA_F32);
     for (int i = 0; i < layer->input_count && image; i++) {
         struct sp_cuda_view x = sp_cuda_value(build, layer->inputs[i]);
         pieces = pieces && in_pieces(&x, axis, begin[axis], i + 1 == layer->input_count);
