@@ -204,6 +204,12 @@ enum sp_status sp_cuda_enter(struct sp_cuda *cuda, struct sp_err *err)
     return SP_CUDA_TRY(cuda, err, cudaSetDevice(cuda->facts.number));
 }
 
+/* The default stream's work, which our streams do not wait for, and which may outlast the call that gave it. */
+static enum sp_status finish_default(struct sp_cuda *cuda, struct sp_err *err)
+{
+    return SP_CUDA_TRY(cuda, err, cudaStreamSynchronize(cudaStreamLegacy));
+}
+
 enum sp_status sp_cuda_memory_new(void **ret_memory, struct sp_cuda *cuda, size_t bytes, struct sp_err *err)
 {
     void *memory = NULL;
@@ -214,6 +220,8 @@ enum sp_status sp_cuda_memory_new(void **ret_memory, struct sp_cuda *cuda, size_
         sp_cuda_check(cuda, code ?: (int)cudaMalloc(&memory, bytes ? bytes : 1), statement, err);
     if (!status)
         status = SP_CUDA_TRY(cuda, err, cudaMemset(memory, 0, bytes ? bytes : 1));
+    if (!status)
+        status = finish_default(cuda, err);
     if (status)
         cudaFree(memory);
     else
@@ -255,7 +263,8 @@ void sp_cuda_pinned_free(struct sp_cuda *cuda, void **memory)
 enum sp_status sp_cuda_upload(struct sp_cuda *cuda, void *device, const void *host, size_t bytes,
                               struct sp_err *err)
 {
-    return SP_CUDA_TRY(cuda, err, cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice));
+    enum sp_status status = SP_CUDA_TRY(cuda, err, cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice));
+    return status ? status : finish_default(cuda, err);
 }
 
 enum sp_status sp_cuda_memory_left(struct sp_cuda *cuda, size_t *ret_free, size_t *ret_total, struct sp_err *err)
