@@ -113,12 +113,12 @@ redis_answers() { # NAME: it is there, and done with loading what it had
 }
 
 start_broker() {
-  start broker "$bin/sallyport-broker" --config "$dir/etc/broker.yaml"
+  start broker "$run_bin/sallyport-broker" --config "$dir/etc/broker.yaml"
   wait_for broker test -s "$dir/run/broker.ready"
 }
 
 start_worker() { # N
-  start "worker-$1" "$bin/sallyport-worker" --config "$dir/etc/worker-$1.yaml"
+  start "worker-$1" "$run_bin/sallyport-worker" --config "$dir/etc/worker-$1.yaml"
 }
 
 make_keys() {
@@ -146,7 +146,7 @@ store_config() { # ROLE: the stores as this role reaches them
 
 make_configs() {
   local n name front back
-  front=tcp://127.0.0.1:$(free_port 7700)
+  front=tcp://127.0.0.1:$(free_port $((20000 + RANDOM % 10000))) # by chance, so that two stacks started at once do not meet
   back=tcp://127.0.0.1:$(free_port $((${front##*:} + 1)))
   cat >"$dir/etc/broker.yaml" <<EOF
 broker:
@@ -177,7 +177,7 @@ keys:
   cert: "$dir/keys/worker-$n.cert"
   recorder: "$dir/keys/recorder.box.pub"
 pack:
-  directory: "$pack"
+  directory: "$run_pack"
 ready_file: "$dir/run/worker-$n.ready"
 EOF
       store_config worker; } >"$dir/etc/worker-$n.yaml"
@@ -213,14 +213,33 @@ EOF
     store_config recorder; } >"$dir/etc/recorder.yaml"
 }
 
+# Where the unprivileged user cannot reach the programs or the pack (a checkout in somebody's home), it gets copies.
+run_bin=$bin run_pack=$pack
+reach() {
+  [[ ${#drop[@]} -gt 0 ]] || return 0
+  if [[ -d $dir/programs ]]; then run_bin=$dir/programs
+  elif ! "${drop[@]}" test -x "$bin/sallyport-worker"; then
+    mkdir -p "$dir/programs"
+    cp "$bin"/sallyport-broker "$bin"/sallyport-worker "$dir/programs/"
+    [[ ! -e $bin/sallyport_cuda.so ]] || cp "$bin/sallyport_cuda.so" "$dir/programs/"
+    chmod -R a+rX "$dir/programs"; run_bin=$dir/programs
+  fi
+  if [[ -d $dir/pack ]]; then run_pack=$dir/pack
+  elif ! "${drop[@]}" test -r "$pack/pack.yaml"; then
+    cp -r "$pack" "$dir/pack"; chmod -R a+rX "$dir/pack"; run_pack=$dir/pack
+  fi
+}
+
 up() {
   [[ -x $bin/sallyport-broker ]] || fail "$bin has no programs: build first (deploy/setup.sh)"
   [[ -s $pack/pack.yaml ]] || fail "$pack has no model pack: make it with 'sallyport model import face-api --output $pack'"
   if alive broker; then fail "a stack runs under $dir already; stack.sh down --dir $dir"; fi
   (umask 077; mkdir -p "$dir"/{keys,peers,secrets,redis,run,etc,log})
   [[ -s $dir/keys/authority.sign.pub ]] || (umask 077; make_keys)
+  chmod a+x "$dir"
+  reach
   (umask 077; make_redis galleries; make_redis ledger; make_configs)
-  if [[ ${#drop[@]} -gt 0 ]]; then chown -R "$user:$user" "$dir"/{keys,peers,secrets,redis,run,etc,log}; chmod a+x "$dir"; fi
+  [[ ${#drop[@]} == 0 ]] || chown -R "$user:$user" "$dir"/{keys,peers,secrets,redis,run,etc,log}
   start_redis galleries
   start_redis ledger
   "$bin/sallyport" --config "$dir/etc/ops.yaml" site init >/dev/null
@@ -257,6 +276,7 @@ down() { # capture side first, stores last
   echo "stack: $dir is down"
 }
 
+case $verb in broker|worker) reach ;; esac
 case $verb in
   up) up ;;
   status) status ;;
