@@ -106,8 +106,35 @@ static enum sp_status open_value(struct sp_wire_doc **ret_doc, uint8_t **ret_pla
     return sp_fail(err, status == SP_E_NOTFOUND ? SP_E_FORMAT : status, "%s: %s", key, inner.text);
 }
 
-static enum sp_status read_lane(struct sp_lane *lane, const sp_wire_value *map, struct sp_err *err)
+/* One kind of record: its fields out of the map, and that it is about the lane it was asked for. */
+typedef enum sp_status read_record(void *record, const char *lane, const sp_wire_value *map, struct sp_err *err);
+
+static enum sp_status open_record(read_record *read, void *record, const char *key, const char *lane,
+                                  const uint8_t *sealed, size_t length, const struct sp_data_key *site,
+                                  struct sp_err *err)
 {
+    struct sp_wire_doc *doc = NULL;
+    uint8_t *plain = NULL;
+    struct sp_err inner = {0};
+    enum sp_status status = open_value(&doc, &plain, key, sealed, length, site, err);
+    if (status != SP_OK)
+        return status;
+    status = read(record, lane, sp_wire_root(doc), &inner);
+    if (status != SP_OK)
+        sp_fail(err, status = status == SP_E_NOTFOUND ? SP_E_FORMAT : status, "%s: %s", key, inner.text);
+    sp_wire_free(&doc);
+    free(plain);
+    return status;
+}
+
+static enum sp_status check_name(const char *found, const char *lane, struct sp_err *err)
+{
+    return strcmp(found, lane) == 0 ? SP_OK : sp_fail(err, SP_E_FORMAT, "it is about lane %s", found);
+}
+
+static enum sp_status read_lane(void *record, const char *name, const sp_wire_value *map, struct sp_err *err)
+{
+    struct sp_lane *lane = record;
     uint64_t kind = 0, mode = 0;
     enum sp_status status;
     if ((status = sp_wire_get_text(map, "lane", lane->name, sizeof lane->name, err)) != SP_OK ||
@@ -122,35 +149,25 @@ static enum sp_status read_lane(struct sp_lane *lane, const sp_wire_value *map, 
         return status;
     lane->kind = (enum sp_lane_kind)kind;
     lane->mode = (enum sp_mode)mode;
-    return check_lane(lane, err);
+    status = check_lane(lane, err);
+    return status == SP_OK ? check_name(lane->name, name, err) : status;
 }
 
 enum sp_status sp_lane_open(struct sp_lane *ret_lane, const char *lane, const uint8_t *sealed, size_t length,
                             const struct sp_data_key *site, struct sp_err *err)
 {
     char key[KEY_MAX];
-    struct sp_wire_doc *doc = NULL;
-    uint8_t *plain = NULL;
     struct sp_lane found = {0};
-    struct sp_err inner = {0};
     sp_lane_key(key, lane);
-    enum sp_status status = open_value(&doc, &plain, key, sealed, length, site, err);
-    if (status != SP_OK)
-        return status;
-    status = read_lane(&found, sp_wire_root(doc), &inner);
-    if (status == SP_OK && strcmp(found.name, lane) != 0)
-        status = sp_fail(&inner, SP_E_FORMAT, "it is about lane %s", found.name);
+    enum sp_status status = open_record(read_lane, &found, key, lane, sealed, length, site, err);
     if (status == SP_OK)
         *ret_lane = found;
-    else
-        sp_fail(err, status = status == SP_E_NOTFOUND ? SP_E_FORMAT : status, "%s: %s", key, inner.text);
-    sp_wire_free(&doc);
-    free(plain);
     return status;
 }
 
-static enum sp_status read_assignment(struct sp_assignment *a, const sp_wire_value *map, struct sp_err *err)
+static enum sp_status read_assignment(void *record, const char *name, const sp_wire_value *map, struct sp_err *err)
 {
+    struct sp_assignment *a = record;
     enum sp_status status;
     if ((status = sp_wire_get_text(map, "lane", a->lane, sizeof a->lane, err)) != SP_OK ||
         (status = sp_wire_get_uint(map, "version", INT64_MAX, &a->version, err)) != SP_OK ||
@@ -170,30 +187,19 @@ static enum sp_status read_assignment(struct sp_assignment *a, const sp_wire_val
             !sp_wire_as_int(sp_wire_at(triple, 2), &entry->to_ms))
             return sp_fail(err, SP_E_FORMAT, "manifests[%d] is not [manifest, from, to]", i);
     }
-    return check_assignment(a, err);
+    status = check_assignment(a, err);
+    return status == SP_OK ? check_name(a->lane, name, err) : status;
 }
 
 enum sp_status sp_assignment_open(struct sp_assignment *ret, const char *lane, const uint8_t *sealed, size_t length,
                                   const struct sp_data_key *site, struct sp_err *err)
 {
     char key[KEY_MAX];
-    struct sp_wire_doc *doc = NULL;
-    uint8_t *plain = NULL;
     struct sp_assignment found = {0};
-    struct sp_err inner = {0};
     sp_assignment_key(key, lane);
-    enum sp_status status = open_value(&doc, &plain, key, sealed, length, site, err);
-    if (status != SP_OK)
-        return status;
-    status = read_assignment(&found, sp_wire_root(doc), &inner);
-    if (status == SP_OK && strcmp(found.lane, lane) != 0)
-        status = sp_fail(&inner, SP_E_FORMAT, "it is about lane %s", found.lane);
+    enum sp_status status = open_record(read_assignment, &found, key, lane, sealed, length, site, err);
     if (status == SP_OK)
         *ret = found;
-    else
-        sp_fail(err, status = status == SP_E_NOTFOUND ? SP_E_FORMAT : status, "%s: %s", key, inner.text);
-    sp_wire_free(&doc);
-    free(plain);
     return status;
 }
 
