@@ -17,17 +17,16 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
-# faces_of_package: where there is no extra data, the faces of the package's photos stand in for it, a folder pNNNN_K.jpg made as
-# the demo makes its frames: person NNNN, picture K.
+# faces_of_package: where there is no extra data, the faces of the package's photos stand in for it, a folder of pNNNN_1.jpg cut
+# out as the demo does: one picture of each person.
 faces_of_package() {
-  local people=$top/build/pack/people frame name alteration number
+  local people=$top/build/pack/people frame name
   if [[ ! -d $people/faces ]]; then
     "$top/build/release/bin/sallyport-demo-frames" --pack "$SALLYPORT_PACK" --photos "$SALLYPORT_PHOTOS" --output "$people" >&2
     mkdir -p "$people/faces"
-    for frame in "$people"/frames/*/*.jpg; do
-      name=${frame##*/} alteration=${frame##*-}
-      case ${alteration%.jpg} in plain) number=1 ;; smaller) number=2 ;; recompressed) number=3 ;; *) continue ;; esac
-      cp "$frame" "$people/faces/p0${name:1:1}0${name:3:1}_$number.jpg"
+    for frame in "$people"/frames/*/*-plain.jpg; do
+      name=${frame##*/}
+      cp "$frame" "$people/faces/p0${name:1:1}0${name:3:1}_1.jpg"
     done
   fi
   printf '%s\n' "$people"
