@@ -122,8 +122,10 @@ int main(int argc, char **argv)
         snprintf(folder, sizeof folder, "%s", data);
     else
         snprintf(folder, sizeof folder, "%s/../shared/data", source ? source : ".");
-    if (access(folder, R_OK) != 0) {
-        printf("SKIP: no test data in %s; set SALLYPORT_TEST_DATA\n", folder);
+    char models[sizeof folder + 8];
+    snprintf(models, sizeof models, "%s/models", folder);
+    if (access(models, R_OK) != 0) {
+        printf("SKIP: no folder %s; set SALLYPORT_TEST_DATA\n", models);
         return 77;
     }
     const struct CMUnitTest tests[] = {
