@@ -279,7 +279,7 @@ static enum sp_status take_key(const struct place *place, const char *key, const
         take_count(place, &l->declared, key, value);
     else if (strcmp(key, "last_part") == 0 && json_is_boolean(value))
         l->last_part = json_is_true(value);
-    else if (strcmp(key, "format") != 0 && strcmp(key, "deviations") != 0) /* parse's own */
+    else if (strcmp(key, "format") != 0 && strncmp(key, "deviation", 9) != 0) /* parse's own */
         deviate_key(place, "the listing", key);
     return SP_OK;
 }
