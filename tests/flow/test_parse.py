@@ -2,9 +2,10 @@
 import json
 import os
 import pathlib
+import re
 import tempfile
 
-from support import BIN, check, main, run
+from support import BIN, SOURCE, check, main, run
 
 CSV = ("carrier,journey,mode,dep_port,arr_port,sched_dep,traveller_ref,surname,given,dob,nationality,shoe_size\n"
        "ZX,ZX0417,air,JFK,LIS,2026-12-04T18:20,A-1,SAMPLE,AVA,1991-02-03,UTO,38\n"
@@ -66,6 +67,17 @@ def test_strict_and_wrong(folder):
     check("Example:" in parse("--help").stdout, "help has an example")
 
 
+def test_page(_folder):
+    """Every example of the page's sections 2.2 and 6 is read, without a deviation."""
+    page = (SOURCE / "docs/manifests.md").read_text()
+    parts = re.findall(r"^### 2\.2.*?(?=^##)|^## 6.*?(?=^## |\Z)", page, re.M | re.S)
+    examples = [block for part in parts for block in re.findall(r"(?:^    .*\n)+", part, re.M)]
+    check(len(parts) == 2 and len(examples) >= 7, f"{len(parts)} parts, {len(examples)} examples")
+    for block in examples:
+        done = parse("--strict", "--json", "-", input="".join(line[4:] + "\n" for line in block.splitlines()))
+        check(objects(done)[0]["journey"]["manifest"], f"an example names a manifest: {block}")
+
+
 def test_all():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -73,7 +85,7 @@ def test_all():
         (folder / "crew.dat").write_text(FAL)
         (folder / "notice").write_text(XML)
         (folder / "bomb.xml").write_text("<!DOCTYPE a [<!ENTITY b 'c'>]><NOTICE>&b;</NOTICE>")
-        for test in (test_json, test_text, test_strict_and_wrong):
+        for test in (test_json, test_text, test_strict_and_wrong, test_page):
             test(folder)
             print(f"     {test.__name__}")
 
