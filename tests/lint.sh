@@ -30,6 +30,8 @@ grep -nE '#include "workers/' $code | grep -vE '^workers/|^deploy/demo/' | repor
 grep -nE '#include "(common/[a-z]+\.h|roster|records|broker|capture|ops)' $(grep -E '^gpu/' <<<"$code") |
   grep -vE '"common/(status|picture)\.h"' | report 'gpu/ includes of common only status.h and picture.h'
 grep -nE '#include "[a-z]+/' $(grep -E '^image/' <<<"$code") | grep -vE '"(common|image)/' | report 'image/ includes only common/'
+grep -nE '#include "[a-z]+/' $(grep -E '^document/' <<<"$code") | grep -vE '"(common|document|image)/' |
+  report 'document/ includes only common/ and image/'
 grep -nE '#include "image/' $code | grep -vE '^(image|document|workers|ops|deploy/demo)/' |
   report 'image/ is for document, workers, ops and tests'
 grep -nE '#include "(broker|capture|workers|ops)/' $(grep -E '^(common|roster|records)/' <<<"$code") |
