@@ -30,12 +30,13 @@ static struct sp_roster *rows(const char *text)
 static void test_values(void **state)
 {
     (void)state;
-    struct sp_roster *r = rows(
-        "{" JOURNEY
-        ",\"travellers\":[{\"ref\":\"A\",\"rank\":\"PILOT\",\"birth_place\":\"UTOPIA\",\"residence\":\"UTO\","
-        "\"valid_from\":\"2026-01-01\",\"mrz\":\"I<UTOX<<<|X1<<\",\"photos\":[\"a.jpg\",\"b.jpg\"],\"documents\":["
-        "{\"type\":\"V\",\"number\":\"7;7\",\"issuer\":\"usa\",\"expiry\":\"2027-01-01\"},"
-        "{\"type\":\"P\",\"number\":\"X1\",\"issuer\":\"UTO\"},{\"type\":\"I\",\"number\":\"9\"}]}]}");
+    struct sp_roster *r =
+        rows("{" JOURNEY
+             ",\"travellers\":[{\"ref\":\"A\",\"rank\":\"PILOT\",\"birth_place\":\"UTOPIA\",\"residence\":\"UTO\","
+             "\"valid_from\":\"2026-01-01\",\"mrz\":\"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<|"
+             "L898902C36UTO7408122F1204159ZE184226B<<<<<10\",\"photos\":[\"a.jpg\",\"b.jpg\"],\"documents\":["
+             "{\"type\":\"V\",\"number\":\"7;7\",\"issuer\":\"usa\",\"expiry\":\"2027-01-01\"},"
+             "{\"type\":\"P\",\"number\":\"X1\",\"issuer\":\"UTO\"},{\"type\":\"I\",\"number\":\"9\"}]}]}");
     static const struct {
         enum sp_column column;
         const char *value;
@@ -56,7 +57,8 @@ static void test_values(void **state)
                   {SP_COLUMN_RESIDENCE, "UTO"},
                   {SP_COLUMN_VALID_FROM, "2026-01-01"},
                   {SP_COLUMN_VALID_TO, ""},
-                  {SP_COLUMN_MRZ, "I<UTOX<<<\nX1<<"}};
+                  {SP_COLUMN_MRZ,
+                   "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"}};
     assert_string_equal(r->manifest, "air-zx-417-20261204-jfk");
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         assert_string_equal(r->rows[0].values[wanted[i].column], wanted[i].value);
