@@ -109,6 +109,31 @@ static void test_carrier(void **state)
     sp_roster_free(&r);
 }
 
+/* One passport, one reference, two people: nobody is lost. A repeat of the first is still a repeat. */
+static void test_two_people(void **state)
+{
+    (void)state;
+    struct sp_roster *r = rows(SHIP "surname,given names,dob,person id,id number,issuing state\n"
+                                    "9000001,V1,USMIA,2026-12-05,SAMPLE,AVA,1991-02-03,R1,X1,UTO\n"
+                                    ",,,,SAMPLE,BRAM,2015-07-11,R1,X1,UTO\n"
+                                    ",,,,SAMPLE,CORA,2016-07-11,,X1,UTO\n"
+                                    ",,,,SAMPLE,AVA,1991-02-03,R1,X1,UTO\n"
+                                    ",,,,SAMPLE,C ORA,2016-07-11,,X1,UTO\n");
+    static const char *const given[] = {"AVA", "BRAM", "C ORA"}, *const refs[] = {"R1", "", ""},
+                             *const docs[] = {"X1", "X1", ""};
+    for (int i = 0; i < r->row_count && i < 3; i++) {
+        assert_string_equal(r->rows[i].values[SP_COLUMN_GIVEN], given[i]);
+        assert_string_equal(r->rows[i].values[SP_COLUMN_TRAVELLER_REF], refs[i]);
+        assert_string_equal(r->rows[i].values[SP_COLUMN_DOC_NUMBER], docs[i]);
+    }
+    assert_int_equal(r->row_count, 3);
+    assert_string_equal(r->rows[2].values[SP_COLUMN_FURTHER_DOCUMENTS], "P:X1:UTO:");
+    for (int i = 0; i < r->warning_count; i++)
+        assert_int_equal(r->warning_count,
+                         5); /* three known by less, one repeat, one with its name in another spelling */
+    sp_roster_free(&r);
+}
+
 /* A row with every column at its greatest can be stored and read again. */
 static void test_greatest(void **state)
 {
@@ -139,10 +164,8 @@ static void test_greatest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_desk),
-        cmocka_unit_test(test_carrier),
-        cmocka_unit_test(test_greatest),
+        cmocka_unit_test(test_values),     cmocka_unit_test(test_desk),     cmocka_unit_test(test_carrier),
+        cmocka_unit_test(test_two_people), cmocka_unit_test(test_greatest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
