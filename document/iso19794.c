@@ -159,7 +159,7 @@ static enum sp_status read_block(struct sp_dg2 *dg2, int instance, const struct 
                        block->data);
     else if (record->version_030) {
         size_t length = get_32(record, block->data - 4);
-        if (length > 0 && length <= image->length)
+        if (length <= image->length && sp_image_sniff(image->bytes, length) == image->kind)
             image->length = length; /* a 3D model may follow */
         else
             sp_remarks_add(&dg2->remarks, block->data - 4, "the image is said to have %zu bytes, there are %zu",

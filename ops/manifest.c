@@ -143,6 +143,8 @@ int sp_ops_manifest(int argc, char **argv)
         {"list", "every manifest with its version and state", list_help, list_run},
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
         {"close", "end a manifest", close_help, close_run},
+        {"portrait", "take the face image out of a passport's DG2 or a picture", sp_manifest_portrait_help,
+         sp_manifest_portrait_run},
         {NULL, NULL, NULL, NULL},
     };
     return sp_command_run("manifest", verbs, argc, argv);
