@@ -1,7 +1,9 @@
 #include "listing/listing_json.h"
 
 #include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "listing/field.h"
 #include "listing/journey.h"
@@ -318,6 +320,14 @@ static enum sp_status take_listing(struct place *place, json_t *object, struct s
     return status;
 }
 
+/* libjansson's texts are travellers' names: what it frees is wiped. */
+static void free_wiped(void *block)
+{
+    if (block)
+        explicit_bzero(block, malloc_usable_size(block));
+    free(block);
+}
+
 static enum sp_status parse_value(json_t **ret, const char *name, const char *text, size_t length, int line,
                                   struct sp_err *err)
 {
@@ -372,6 +382,7 @@ enum sp_status sp_listing_json_parse(struct sp_listing ***listings, int *count, 
     enum sp_listing_format format = SP_LISTING_JSON;
     enum sp_status status = SP_OK;
     int line = 1;
+    json_set_alloc_funcs(malloc, free_wiped); /* the process's, always the same */
     skip_space(text, &at, length, &line);
     if (at == length)
         return sp_fail(err, SP_E_FORMAT, "%s: it is empty", name);

@@ -127,6 +127,8 @@ static enum sp_status finish(struct sp_listing *listing, const struct input *in,
         const struct sp_deviation *first = listing->deviations;
         if (!first)
             return sp_fail(err, SP_E_FORMAT, "%s: %d deviations", in->name, listing->deviation_count);
+        if (first->segment == 0)
+            return sp_fail(err, SP_E_FORMAT, "%s: %s", in->name, first->text);
         return sp_fail(err, SP_E_FORMAT, "%s %s %d offset %zu: %s", in->name,
                        sp_listing_place_word(listing->format), first->segment, first->offset, first->text);
     }
