@@ -1,26 +1,17 @@
 /* SP_BACKEND_CUDA of a test program: the backend's own nets on a device of plain memory. This file's sp_cuda_load
  * takes the place of the one that opens the module. */
-#include <stdio.h>
 #include "gpu/cuda.h"
 #include "gpu/cuda_net.h"
 #include "gpu/match.h"
-#include "tests/ops/emulate/plain_device.h"
 
 static enum sp_status open_plain(void **ret_state, const struct sp_engine_config *config, char *ret_text,
                                  size_t text_size, struct sp_err *err)
 {
-    struct plain_device_config plain = {
-        .multiprocessors = 6, .shared_bytes = 99 * 1024, .memory_bytes = (size_t)4 << 30};
     struct sp_cuda *cuda = NULL;
-    (void)err;
-    plain_device_new(&cuda, &plain);
-    if (config->fault == SP_FAULT_DEVICE)
-        plain_device_break(cuda, config->fault_after);
-    if (config->fault == SP_FAULT_MEMORY)
-        plain_device_short(cuda, config->fault_after);
-    snprintf(ret_text, text_size, "cuda (emulated)");
-    *ret_state = cuda;
-    return SP_OK;
+    enum sp_status status = sp_cuda_open(&cuda, config, ret_text, text_size, err);
+    if (!status)
+        *ret_state = cuda;
+    return status;
 }
 
 static void close_plain(void *state)

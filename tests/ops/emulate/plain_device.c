@@ -51,6 +51,20 @@ void plain_device_new(struct sp_cuda **ret_cuda, const struct plain_device_confi
     *ret_cuda = cuda;
 }
 
+/* Six multiprocessors and 4 GiB, with the fault that the engine is asked for. */
+enum sp_status sp_cuda_open(struct sp_cuda **ret_cuda, const struct sp_engine_config *config, char *ret_text,
+                            size_t text_size, struct sp_err *err)
+{
+    (void)err;
+    plain_device_new(ret_cuda, &(struct plain_device_config){6, 99 << 10, (size_t)4 << 30});
+    if (config->fault == SP_FAULT_DEVICE)
+        plain_device_break(*ret_cuda, config->fault_after);
+    if (config->fault == SP_FAULT_MEMORY)
+        plain_device_short(*ret_cuda, config->fault_after);
+    snprintf(ret_text, text_size, "cuda (emulated)");
+    return SP_OK;
+}
+
 void plain_device_do(void *native_stream, void (*work)(const void *payload), const void *payload, size_t bytes)
 {
     struct sp_cuda_stream *stream = native_stream;
@@ -281,7 +295,8 @@ enum sp_status sp_cuda_event_wait(struct sp_cuda_event *event, struct sp_err *er
     return SP_CUDA_TRY(event->stream->cuda, err, 0);
 }
 
-enum sp_status sp_cuda_upload(struct sp_cuda *cuda, void *device, const void *host, size_t bytes, struct sp_err *err)
+enum sp_status sp_cuda_upload(struct sp_cuda *cuda, void *device, const void *host, size_t bytes,
+                              struct sp_err *err)
 {
     memcpy(device, host, bytes);
     return SP_CUDA_TRY(cuda, err, 0);
@@ -310,7 +325,8 @@ enum sp_status sp_cuda_graph_begin(struct sp_cuda_stream *stream, struct sp_err 
     return SP_OK;
 }
 
-enum sp_status sp_cuda_graph_end(struct sp_cuda_graph **ret_graph, struct sp_cuda_stream *stream, struct sp_err *err)
+enum sp_status sp_cuda_graph_end(struct sp_cuda_graph **ret_graph, struct sp_cuda_stream *stream,
+                                 struct sp_err *err)
 {
     struct sp_cuda_graph *graph = stream->recording;
     stream->recording = NULL;
