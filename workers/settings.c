@@ -38,7 +38,7 @@ static const struct sp_option table[] = {
            "threads that run the nets, each with nets of its own"),
     NUMBER("pipeline.max_batch", max_batch, NULL, 1, 64, "8", "frames analysed together"),
     NUMBER("pipeline.batch_delay_us", batch_delay_us, "us", 0, 100000, "500",
-           "how long a batch waits for frames that are being decoded"),
+           "longest wait of a batch for frames that are being decoded, under load"),
     NUMBER("pipeline.credit", credit, NULL, 1, 256, "16", "jobs held at once, per broker"),
     NUMBER("pipeline.stuck_ms", stuck_ms, "ms", 100, 600000, "10000",
            "a stage busy with one batch for longer is stuck: no more beats"),
