@@ -101,8 +101,10 @@ static enum sp_status find_end(struct sp_dg2 *dg2, const struct record *record, 
     *ret_end = record->end;
     if (length == rest)
         return SP_OK;
-    if (length < rest && block->at + length > block->data && locate(record, block->at + length, &next) &&
-        !next.displaced) {
+    /* It must at least leave the image its magic. */
+    if (length < rest && block->at + length > block->data &&
+        sp_image_sniff(record->reader->bytes + block->data, block->at + length - block->data) != SP_IMAGE_NONE &&
+        locate(record, block->at + length, &next) && !next.displaced) {
         *ret_end = block->at + length;
         return SP_OK;
     }

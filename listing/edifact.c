@@ -319,8 +319,3 @@ struct sp_edifact_view sp_edifact_get(const struct sp_edifact_segment *segment, 
         return (struct sp_edifact_view){"", 0};
     return segment->components[segment->first[element] + component];
 }
-
-bool sp_edifact_is(struct sp_edifact_view view, const char *text)
-{
-    return view.length == strlen(text) && memcmp(view.text, text, view.length) == 0;
-}

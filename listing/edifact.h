@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "common/status.h"
 
 #define SP_EDIFACT_MAX_PREAMBLE   4096 /* bytes before the first segment */
@@ -64,6 +65,16 @@ enum sp_status sp_edifact_open(struct sp_edifact *reader, const char *name, cons
 enum sp_status sp_edifact_next(struct sp_edifact *reader, struct sp_edifact_segment *segment, struct sp_err *err);
 /* A component, both counted from 0; length 0 if it is not there. */
 struct sp_edifact_view sp_edifact_get(const struct sp_edifact_segment *segment, int element, int component);
-bool sp_edifact_is(struct sp_edifact_view view, const char *text);
+
+static inline bool sp_edifact_is(struct sp_edifact_view view, const char *text)
+{
+    return view.length == strlen(text) && memcmp(view.text, text, view.length) == 0;
+}
+
+/* Whether a segment's tag is this one. */
+static inline bool sp_edifact_tag(const char tag[4], const char wanted[4])
+{
+    return memcmp(tag, wanted, 4) == 0;
+}
 
 #endif

@@ -271,15 +271,15 @@ static void note_flags(struct sp_paxlst_read *in)
 static void read_envelope(struct sp_paxlst_read *in)
 {
     const char *tag = in->segment.tag;
-    if (strcmp(tag, "UNH") == 0)
+    if (sp_edifact_tag(tag, "UNH"))
         read_unh(in);
-    else if (strcmp(tag, "UNB") == 0)
+    else if (sp_edifact_tag(tag, "UNB"))
         read_unb(in);
-    else if (strcmp(tag, "UNG") == 0)
+    else if (sp_edifact_tag(tag, "UNG"))
         read_ung(in);
-    else if (strcmp(tag, "UNE") == 0)
+    else if (sp_edifact_tag(tag, "UNE"))
         read_end(in, &in->group, in->group.inside, "messages");
-    else if (strcmp(tag, "UNZ") == 0)
+    else if (sp_edifact_tag(tag, "UNZ"))
         read_end(in, &in->interchange, in->groups ? in->groups : in->interchange.inside,
                  in->groups ? "groups" : "messages");
     else
@@ -296,7 +296,7 @@ static void read_segment(struct sp_paxlst_read *in)
     if (in->status != SP_OK)
         return;
     if (in->skipping || in->listing) {
-        if (strcmp(tag, "UNT") == 0) {
+        if (sp_edifact_tag(tag, "UNT")) {
             end_message(in);
             return;
         }
@@ -311,7 +311,7 @@ static void read_segment(struct sp_paxlst_read *in)
         read_envelope(in);
         return;
     }
-    if (strcmp(tag, "BGM") == 0)
+    if (sp_edifact_tag(tag, "BGM"))
         read_bgm(in);
     else if (in->segment.element_count == 1 && in->segment.components[0].length == 0)
         sp_paxlst_aside(in, "an empty segment", "is passed over");
@@ -372,8 +372,7 @@ enum sp_status sp_paxlst_parse(struct sp_listing ***ret_listings, int *ret_count
     if (!in)
         return sp_fail(err, SP_E_NOMEM, "%s: no memory to read it", name);
     in->options = *options;
-    if (in->options.now_ms == 0)
-        in->options.now_ms = sp_clock_wall_ms();
+    in->today = sp_edifact_date_day(options->now_ms ? options->now_ms : sp_clock_wall_ms());
     in->err = err;
     read_all(in, name, bytes, length);
     enum sp_status status = in->status;

@@ -59,7 +59,7 @@ static void put_transport(struct sp_edifact_write *out, const struct sp_listing 
         snprintf(journey, sizeof journey, "%s%s", listing->carrier, listing->number);
     else
         snprintf(journey, sizeof journey, "%s", listing->number);
-    if (strlen(journey) > SP_LISTING_MAX_TEXT) {
+    if (strlen(journey) > SP_LISTING_MAX_TEXT - 4) { /* what a reader takes whole */
         out->status = out->status ? out->status : SP_E_LIMIT;
         return;
     }

@@ -374,6 +374,7 @@ static void test_hostile(void **state)
 {
     (void)state;
     char *many = malloc((8u << 20) + 256), *at = many;
+    assert_non_null(many);
     at += sprintf(at, "UNH+1+PAXLST:D:05B:UN'BGM+745'TDT+20+ZX417'");
     while (at < many + (8u << 20))
         at += sprintf(at, "NAD+FL'");

@@ -99,6 +99,7 @@ static void test_una_with_repetition(void **state)
 static char *translated(const char *sample, const char *from, const char *to)
 {
     char *text = strdup(sample);
+    assert_non_null(text);
     for (char *c = text; *c; c++)
         if (strchr(from, *c))
             *c = to[strchr(from, *c) - from];
