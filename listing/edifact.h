@@ -19,11 +19,10 @@
 #define SP_EDIFACT_MAX_COMPONENTS 128  /* of one segment, all elements together */
 
 enum sp_edifact_flag {
-    SP_EDIFACT_SPACES = 1,       /* spaces or tabs before the tag */
-    SP_EDIFACT_WRAPPED = 2,      /* line breaks inside; they are left out */
-    SP_EDIFACT_RELEASED = 4,     /* a release character before an ordinary one; both are kept */
-    SP_EDIFACT_REPEATED = 8,     /* an element has repetitions; only the first one is here */
-    SP_EDIFACT_UNTERMINATED = 16 /* the bytes end inside; only the last one can have this */
+    SP_EDIFACT_SPACES = 1,      /* spaces or tabs before the tag, or behind it */
+    SP_EDIFACT_WRAPPED = 2,     /* line breaks inside; they are left out */
+    SP_EDIFACT_RELEASED = 4,    /* a release character before an ordinary one; both are kept */
+    SP_EDIFACT_UNTERMINATED = 8 /* the bytes end inside; only the last one can have this */
 };
 
 /* Not NUL-terminated. Points into the source, or into the reader where the segment has release characters. */
@@ -46,10 +45,11 @@ struct sp_edifact {
     char name[128]; /* for messages */
     const char *bytes;
     size_t length, at;
-    int number;         /* segments read */
-    int preamble_lines; /* before the first segment */
-    bool guessed;       /* no UNA, and separators that are not the default ones */
-    char component, element, release, repetition, terminator; /* release, repetition: 0 for none */
+    int number;                                   /* segments read */
+    int preamble_lines;                           /* before the first segment */
+    bool guessed;                                 /* no UNA, and separators that are not the default ones */
+    char component, element, release, terminator; /* release: 0 for none */
+    char repetition; /* 0 for none. It is text: nothing repeats in these messages, and senders use it in names */
     uint8_t kind[256];
     char scratch[SP_EDIFACT_MAX_SEGMENT]; /* components without their release characters */
 };

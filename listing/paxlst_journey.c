@@ -116,6 +116,8 @@ static void read_mode(struct sp_paxlst_read *in)
         in->listing->mode = "sea"; /* a ship's number */
     if (mode.length == 0)
         return;
+    if (mode.length == 2 && *mode.text == '0') /* "03" */
+        mode = (struct sp_edifact_view){mode.text + 1, 1};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (sp_edifact_is(mode, modes[i].code)) {
             in->listing->mode = modes[i].mode;

@@ -178,7 +178,7 @@ const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century ce
     sp_paxlst_code(what, code);
     enum sp_edifact_date_quality quality = sp_edifact_date_read(&date, value, format, century, in->today);
     if (quality == SP_EDIFACT_DATE_NONE) {
-        sp_paxlst_deviate(in, "DTM+%s is no date; it is not kept", code);
+        sp_paxlst_deviate(in, value.length ? "DTM+%s is no date; it is not kept" : "DTM+%s is empty", code);
         return "";
     }
     if (quality == SP_EDIFACT_DATE_GUESSED)
@@ -215,7 +215,12 @@ int sp_paxlst_number(struct sp_edifact_view view)
 
 void sp_paxlst_fail(struct sp_paxlst_read *in, enum sp_status status, const char *text)
 {
-    if (in->status == SP_OK)
+    if (in->status != SP_OK)
+        return;
+    in->placed = true;
+    if (in->segment.number == 0)
+        in->status = sp_fail(in->err, status, "%s: %s", in->edifact.name, text);
+    else
         in->status = sp_fail(in->err, status, "%s segment %d (%s) at byte %zu: %s", in->edifact.name,
                              in->segment.number, in->segment.tag, in->segment.offset, text);
 }

@@ -55,7 +55,8 @@ struct sp_paxlst_read {
     struct sp_edifact_segment segment;             /* the present one */
     uint64_t used[SP_EDIFACT_MAX_COMPONENTS / 64]; /* its components that somebody took */
     enum sp_status status;
-    struct sp_err *err;
+    struct sp_err *err; /* never NULL */
+    bool placed;        /* it names the segment */
     /* the interchange */
     struct sp_paxlst_envelope interchange, group;
     int groups; /* in the interchange */

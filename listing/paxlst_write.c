@@ -157,7 +157,6 @@ enum sp_status sp_paxlst_write(char **ret_text, size_t *ret_length, const struct
                                            .common = listing->common,
                                            .part = listing->part,
                                            .last_part = listing->last_part,
-                                           .wide = true,
                                            .now_ms = options->now_ms};
     sp_edifact_put_begin(&out, &envelope);
     snprintf(bgm, sizeof bgm, "BGM+%s", function);
