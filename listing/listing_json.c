@@ -13,7 +13,7 @@
 struct place {
     const char *source;
     struct sp_listing *listing;
-    int line, segment;
+    int line, segment, travellers; /* so far, in the whole file */
     size_t offset;
 };
 
@@ -155,6 +155,8 @@ static enum sp_status take_traveller(struct place *place, json_t *object, struct
     json_t *value;
     enum sp_status status =
         sp_listing_add_traveller(place->listing, place->segment, place->offset, &traveller, err);
+    if (status == SP_OK && ++place->travellers > SP_LISTING_JSON_MAX_TRAVELLERS)
+        status = sp_fail(err, SP_E_LIMIT, "more than %d travellers in one file", SP_LISTING_JSON_MAX_TRAVELLERS);
     if (status == SP_E_LIMIT)
         return err ? sp_fail_in(err, "%s line %d", place->source, place->line) : status;
     if (status == SP_OK && !json_is_object(object))

@@ -12,7 +12,7 @@
 #include "listing/paxlst.h"
 #include "listing/zone.h"
 
-#define MAX_LISTINGS 10000 /* messages of one file */
+#define MAX_LISTINGS 1000 /* messages of one file */
 
 enum sp_status sp_listing_append(struct sp_listing ***listings, int *count, struct sp_listing *listing,
                                  struct sp_err *err)

@@ -37,6 +37,7 @@ static void report(struct sp_listing *listing, const struct sp_traveller *t, con
 static enum sp_status fill(struct sp_listing *listing, struct sp_traveller *t, const struct sp_mrz *zone,
                            struct sp_err *err)
 {
+    bool germany = strcmp(zone->nationality, "D") == 0; /* Doc 9303-3 part 5: the one code that is not alpha-3 */
     bool birth = !(zone->failed & (1u << SP_MRZ_CHECK_BIRTH));
     const struct {
         enum sp_field field;
@@ -45,7 +46,9 @@ static enum sp_status fill(struct sp_listing *listing, struct sp_traveller *t, c
                   {SP_FIELD_GIVEN, zone->given},
                   {SP_FIELD_DOB, birth ? zone->dob : ""},
                   {SP_FIELD_SEX, zone->sex},
-                  {SP_FIELD_NATIONALITY, strlen(zone->nationality) == 3 ? zone->nationality : ""}};
+                  {SP_FIELD_NATIONALITY, germany                          ? "DEU"
+                                         : strlen(zone->nationality) == 3 ? zone->nationality
+                                                                          : ""}};
     enum sp_status status = SP_OK;
     for (size_t i = 0; status == SP_OK && i < sizeof values / sizeof values[0]; i++)
         if (!sp_field_value(t, values[i].field)[0])
@@ -58,6 +61,7 @@ static enum sp_status fill_document(struct sp_listing *listing, struct sp_travel
 {
     bool number = !(zone->failed & (1u << SP_MRZ_CHECK_NUMBER)),
          expiry = !(zone->failed & (1u << SP_MRZ_CHECK_EXPIRY));
+    const char *issuer = strcmp(zone->issuer, "D") == 0 ? "DEU" : zone->issuer;
     if (!document) {
         const char type[2] = {zone->type[0], 0};
         const struct sp_field_document whole = {type, number ? zone->number : "", zone->issuer,
@@ -68,7 +72,7 @@ static enum sp_status fill_document(struct sp_listing *listing, struct sp_travel
     if (!document->number[0] && number)
         status = sp_listing_text(listing, &document->number, zone->number, strlen(zone->number), NULL, err);
     if (status == SP_OK && !document->issuer[0])
-        status = sp_listing_text(listing, &document->issuer, zone->issuer, strlen(zone->issuer), NULL, err);
+        status = sp_listing_text(listing, &document->issuer, issuer, strlen(issuer), NULL, err);
     if (status == SP_OK && !document->expiry[0] && expiry)
         status = sp_listing_text(listing, &document->expiry, zone->expiry, strlen(zone->expiry), NULL, err);
     return status;

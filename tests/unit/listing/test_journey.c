@@ -101,7 +101,7 @@ static void test_formats(void **state)
     check_refused_bytes("csv", "{}", 2, SP_E_FORMAT, "t.in line 1");
     check_refused_bytes("json", "mode,carrier\n", 13, SP_E_FORMAT, "t.in line 1|JSON");
     struct sp_listing *l =
-        read_one("MODE , Carrier,journey,dep_port,sched_dep,traveller_ref\nair,ZX,1,JFK,2026-12-04,T\n");
+        read_one("MODE , Carrier,journey,dep_port,sched_dep,traveller_ref\nair,ZX, 1 , JFK , 2026-12-04 , T \n");
     assert_int_equal(l->format, SP_LISTING_CSV);
     assert_int_equal(l->deviation_count, 0);
     sp_listing_free(&l);

@@ -32,6 +32,18 @@ static void test_fills(void **state)
     sp_listing_free(&l);
 }
 
+/* A zone says D where every list says DEU. */
+static void test_germany(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(
+        HEADER ",,,,,P<D<<SAMPLE<<AVA<<<<<<<<<<<<<<<<<<<<<<<<<<<<|C01X00T478D<<6408125F2702283<<<<<<<<<<<<<<<4\n");
+    assert_string_equal(l->travellers[0].nationality, "DEU");
+    assert_string_equal(l->travellers[0].documents[0].issuer, "DEU");
+    assert_string_equal(l->travellers[0].documents[0].number, "C01X00T47");
+    sp_listing_free(&l);
+}
+
 static void test_differs(void **state)
 {
     (void)state;
@@ -66,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fills),
+        cmocka_unit_test(test_germany),
         cmocka_unit_test(test_differs),
         cmocka_unit_test(test_wrong_digits),
     };
