@@ -64,7 +64,7 @@ static enum sp_status fill_document(struct sp_listing *listing, struct sp_travel
     const char *issuer = strcmp(zone->issuer, "D") == 0 ? "DEU" : zone->issuer;
     if (!document) {
         const char type[2] = {zone->type[0], 0};
-        const struct sp_field_document whole = {type, number ? zone->number : "", zone->issuer,
+        const struct sp_field_document whole = {type, number ? zone->number : "", issuer,
                                                 expiry ? zone->expiry : "", NULL};
         return number ? sp_field_put_document(listing, t, &whole, err) : SP_OK;
     }
