@@ -157,6 +157,9 @@ static void test_functions(void **state)
         {"266+CF", "journey_change", 0},
         {"266+QQ", "change", 1},
         {"266", "change", 1},
+        {"266+CL+9", "close", 0},
+        {"266+CL+3", "change", 1},
+        {"745+XR+3", "passenger_removal", 1},
     };
     static const struct {
         const char *bgm, *kind;
