@@ -250,13 +250,16 @@ static enum sp_status read_tile_part(struct scan *scan, struct sp_err *err)
         return early(scan->end, err);
     if (++scan->tile_parts > MAX_TILE_PARTS)
         return sp_fail(err, SP_E_LIMIT, "JPEG 2000: more than %d tile parts", MAX_TILE_PARTS);
-    /* Length 0: the last tile part, up to the end marker. */
-    if (length != 0)
+    if (length != 0) {
         scan->end = at + length;
-    else if (get_16(scan->bytes + end - 2) != EOC)
-        return early(end, err);
-    else
-        scan->end = end - 2;
+    } else {
+        /* The last tile part, up to the end marker; zeros behind it are filling. */
+        while (scan->end > at + 14 && scan->bytes[scan->end - 1] == 0)
+            scan->end--;
+        if (get_16(scan->bytes + scan->end - 2) != EOC)
+            return early(end, err);
+        scan->end -= 2;
+    }
     scan->at += 12;
     enum sp_status status = read_segments(scan, SOD, err);
     scan->at = scan->end;
