@@ -36,6 +36,7 @@ static void end(struct loading *l)
 static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
 {
     const struct sp_manifest_index *index = l->index;
+    int pack = sp_manifest_index_pack(index, l->config->pack->fingerprint);
     size_t most = 1;
     for (int i = 0; i < index->row_count; i++)
         most += (size_t)index->rows[i].portrait_count;
@@ -49,8 +50,8 @@ static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
     for (int i = 0; i < index->row_count; i++)
         for (int k = 0; k < index->rows[i].portrait_count; k++) {
             const struct sp_index_portrait *portrait = &index->rows[i].portraits[k];
-            if (portrait->reason != SP_REASON_NONE)
-                continue;
+            if (pack >= 0 && portrait->packs[pack].reason != SP_REASON_NONE)
+                continue; /* under another pack: its template says it, once it is there */
             sp_template_id(l->ids[l->count], l->manifest, index->rows[i].row, l->config->pack->fingerprint,
                            portrait->id);
             l->rows[l->count] = i;
@@ -94,6 +95,27 @@ static int pack_present(struct loading *l, struct sp_hot_gallery *hot)
     return entries;
 }
 
+/* When the manifest's journey departs. Indexes do not say yet. */
+static int64_t departure_of(const struct sp_manifest_index *index)
+{
+    (void)index;
+    return 0;
+}
+
+/* Onto the device; where it has no room, others go first, one at a time. */
+static enum sp_status settle(struct sp_hot_gallery *hot, const struct loading *l, int entries, struct sp_err *err)
+{
+    const struct sp_hot_config *config = l->config;
+    enum sp_metric metric = config->pack->metric == SP_PACK_L2 ? SP_METRIC_L2 : SP_METRIC_COSINE;
+    enum sp_status status;
+    do
+        status = sp_gallery_new(&hot->gallery, config->engine, metric, config->pack->dim, entries, l->vectors, err);
+    while (status == SP_E_NOMEM && config->spare && config->spare(config->context));
+    if (status == SP_E_NOMEM && err)
+        sp_fail_in(err, "no other gallery can make room");
+    return status;
+}
+
 static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading *l, struct sp_err *err)
 {
     const struct sp_pack *pack = l->config->pack;
@@ -103,6 +125,7 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
     atomic_init(&hot->references, 1);
     snprintf(hot->manifest, sizeof hot->manifest, "%s", l->manifest);
     hot->version = l->index->version;
+    hot->departs_ms = departure_of(l->index);
     hot->row_count = l->index->row_count;
     hot->people = calloc((size_t)l->count + 1, sizeof *hot->people);
     hot->pseudonyms = calloc((size_t)hot->row_count + 1, sizeof *hot->pseudonyms);
@@ -113,9 +136,7 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
     for (int i = 0; i < hot->row_count; i++)
         memcpy(hot->pseudonyms[i], l->index->rows[i].pseudonym, SP_PSEUDONYM_BYTES);
     int entries = pack_present(l, hot);
-    enum sp_metric metric = pack->metric == SP_PACK_L2 ? SP_METRIC_L2 : SP_METRIC_COSINE;
-    enum sp_status status =
-        sp_gallery_new(&hot->gallery, l->config->engine, metric, pack->dim, entries, l->vectors, err);
+    enum sp_status status = settle(hot, l, entries, err);
     if (status != SP_OK) {
         sp_hot_unref(&hot);
         return status;
