@@ -250,13 +250,16 @@ static enum sp_status read_tile_part(struct scan *scan, struct sp_err *err)
         return early(scan->end, err);
     if (++scan->tile_parts > MAX_TILE_PARTS)
         return sp_fail(err, SP_E_LIMIT, "JPEG 2000: more than %d tile parts", MAX_TILE_PARTS);
-    /* Length 0: the last tile part, up to the end marker. */
-    if (length != 0)
+    if (length != 0) {
         scan->end = at + length;
-    else if (get_16(scan->bytes + end - 2) != EOC)
-        return early(end, err);
-    else
-        scan->end = end - 2;
+    } else {
+        /* The last tile part, up to the end marker; zeros behind it are filling. */
+        while (scan->end > at + 14 && scan->bytes[scan->end - 1] == 0)
+            scan->end--;
+        if (get_16(scan->bytes + scan->end - 2) != EOC)
+            return early(end, err);
+        scan->end -= 2;
+    }
     scan->at += 12;
     enum sp_status status = read_segments(scan, SOD, err);
     scan->at = scan->end;
@@ -333,8 +336,8 @@ static enum sp_status read_colours(struct sp_jp2_header *header, const uint8_t *
 {
     bool told = false;
     while (at < end) {
-        uint32_t type;
-        size_t begin = at, body;
+        uint32_t type = 0;
+        size_t begin = at, body = 0;
         enum sp_status status = next_box(bytes, end, &at, &type, &body, err);
         if (status != SP_OK)
             return status;
@@ -368,8 +371,8 @@ enum sp_status sp_jp2_scan(struct sp_jp2_header *ret_header, const uint8_t *byte
     enum sp_status status = SP_OK;
     bool boxes = sp_image_sniff(bytes, length) == SP_IMAGE_JP2, found = !boxes;
     for (size_t at = 12; status == SP_OK && !found;) {
-        uint32_t type;
-        size_t body;
+        uint32_t type = 0;
+        size_t body = 0;
         status = next_box(bytes, length, &at, &type, &body, err);
         if (status == SP_OK && type == BOX('j', 'p', '2', 'h'))
             status = read_colours(&header, bytes, body, at, err);

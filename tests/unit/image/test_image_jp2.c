@@ -143,6 +143,35 @@ static void every_prefix_is_refused(void **state)
     }
 }
 
+static size_t find_16(const uint8_t *bytes, size_t length, unsigned marker)
+{
+    for (size_t at = 0; at + 1 < length; at++)
+        if (bytes[at] == marker >> 8 && bytes[at + 1] == (marker & 0xff))
+            return at;
+    fail_msg("no marker %04x", marker);
+    return 0;
+}
+
+/* A last tile part of length 0 goes up to the end marker, with or without filling behind it. */
+static void tile_part_of_open_length(void **state)
+{
+    (void)state;
+    struct encode_jp2_spec spec = {.picture = {.width = 48, .height = 64, .channels = 1}};
+    uint8_t *bytes;
+    size_t length;
+    encode_jp2(&spec, &bytes, &length);
+    uint8_t *filled = calloc(length + 9, 1);
+    memcpy(filled, bytes, length);
+    memset(filled + find_16(bytes, length, 0xff90) + 6, 0, 4);
+    assert_int_equal(decode(filled, length, NULL), SP_OK);
+    assert_int_equal(decode(filled, length + 9, NULL), SP_OK);
+    refused(filled, length - 1, SP_E_FORMAT, "ends early");
+    filled[length + 8] = 1;
+    refused(filled, length + 9, SP_E_FORMAT, "ends early");
+    free(filled);
+    free(bytes);
+}
+
 /* Any byte replaced: refused or decoded within the limits, never a crash, never a word on stderr. */
 static void damage_is_survived(void **state)
 {
@@ -170,15 +199,6 @@ static void damage_is_survived(void **state)
     close(pipe_ends[0]);
     assert_true(decoded > 0); /* damage in the coefficients has no checksum to trip over */
     free(bytes);
-}
-
-static size_t find_16(const uint8_t *bytes, size_t length, unsigned marker)
-{
-    for (size_t at = 0; at + 1 < length; at++)
-        if (bytes[at] == marker >> 8 && bytes[at + 1] == (marker & 0xff))
-            return at;
-    fail_msg("no marker %04x", marker);
-    return 0;
 }
 
 static void put_32(uint8_t *at, uint32_t value)
@@ -332,6 +352,7 @@ int main(void)
         cmocka_unit_test(kinds),
         cmocka_unit_test(png_and_jp2_agree),
         cmocka_unit_test(every_prefix_is_refused),
+        cmocka_unit_test(tile_part_of_open_length),
         cmocka_unit_test(damage_is_survived),
         cmocka_unit_test(sizes_have_limits),
         cmocka_unit_test(tiles_have_a_limit),
