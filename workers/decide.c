@@ -201,6 +201,22 @@ static void keep_candidate(struct sp_evidence *evidence, const struct sp_verdict
     evidence->margin = verdict->margin;
 }
 
+/* Scores of two packs are never compared, and a close may call compared only what one pack was. */
+static void take_pack(struct sp_evidence *evidence, const struct sp_judgement *judgement,
+                      const struct sp_basis *basis)
+{
+    bool scored = false;
+    for (int i = 0; i < judgement->count; i++)
+        scored = scored || judgement->verdicts[i].has_candidate;
+    if (!scored || memcmp(evidence->pack, basis->pack, sizeof evidence->pack) == 0)
+        return;
+    memcpy(evidence->pack, basis->pack, sizeof evidence->pack);
+    memset(evidence->candidate, 0, sizeof evidence->candidate);
+    evidence->has_candidate = false;
+    evidence->score = evidence->margin = 0;
+    evidence->comparable = 0;
+}
+
 void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *header,
                      const struct sp_judgement *judgement, const struct sp_basis *basis)
 {
@@ -208,6 +224,7 @@ void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *heade
         memcpy(evidence->lane, header->lane, sizeof evidence->lane);
         memcpy(evidence->sender, header->sender, sizeof evidence->sender);
     }
+    take_pack(evidence, judgement, basis);
     bool compared = false;
     for (int i = 0; i < judgement->count; i++)
         compared = compared || judgement->verdicts[i].compared;

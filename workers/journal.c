@@ -225,6 +225,7 @@ static struct sp_final_about about_of(const struct item *item)
         .assignment = frame ? job->basis.assignment : item->evidence.assignment,
         .gallery_count = frame ? job->basis.gallery_count : item->evidence.gallery_count,
         .galleries = frame ? job->basis.galleries : item->evidence.galleries,
+        .pack = !frame && item->evidence.has_candidate ? item->evidence.pack : NULL,
         .threshold = frame ? job->basis.threshold : item->evidence.threshold,
         .issued_ms = sp_clock_wall_ms(),
         .ttl_ms = job->lane.decision_ttl_ms,
