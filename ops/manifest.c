@@ -51,11 +51,7 @@ static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool 
     if (status == SP_OK)
         status = sp_manifest_load_index(&index, desk->durable, manifest, version, &keys, err);
     for (int i = 0; status == SP_OK && i < index->row_count; i++)
-        for (int k = 0; k < index->rows[i].portrait_count; k++)
-            if (index->rows[i].portraits[k].reason == SP_REASON_NONE) {
-                usable++;
-                break;
-            }
+        usable += sp_index_row_usable(&index->rows[i], 0);
     if (status == SP_OK && as_json) {
         struct sp_json json = {stdout, false};
         sp_json_open(&json, NULL, '{');

@@ -18,8 +18,9 @@ static const struct sp_index_portrait *speaking(const struct sp_index_row *row)
     const struct sp_index_portrait *best = NULL;
     for (int i = 0; i < row->portrait_count; i++) {
         const struct sp_index_portrait *portrait = &row->portraits[i];
-        bool usable = portrait->reason == SP_REASON_NONE;
-        if (!best || (usable && (best->reason != SP_REASON_NONE || portrait->quality > best->quality)))
+        bool usable = portrait->packs[0].reason == SP_REASON_NONE;
+        if (!best || (usable && (best->packs[0].reason != SP_REASON_NONE ||
+                                 portrait->packs[0].quality > best->packs[0].quality)))
             best = portrait;
     }
     return best;
@@ -29,7 +30,7 @@ static const char *portrait_word(const struct sp_index_portrait *portrait)
 {
     if (!portrait)
         return "no_portrait";
-    return portrait->reason == SP_REASON_NONE ? "enrolled" : sp_reason_word(portrait->reason);
+    return portrait->packs[0].reason == SP_REASON_NONE ? "enrolled" : sp_reason_word(portrait->packs[0].reason);
 }
 
 static void print_json(const struct show *show, struct sp_json *json, const struct sp_index_row *index,
@@ -42,7 +43,8 @@ static void print_json(const struct show *show, struct sp_json *json, const stru
     sp_json_text(json, "traveller_ref", label);
     sp_json_text(json, "pseudonym", pseudonym);
     sp_json_text(json, "portrait", portrait_word(portrait));
-    sp_json_number(json, "quality", portrait && portrait->reason == SP_REASON_NONE ? portrait->quality : 0);
+    sp_json_number(json, "quality",
+                   portrait && portrait->packs[0].reason == SP_REASON_NONE ? portrait->packs[0].quality : 0);
     if (show->names) {
         sp_json_text(json, "surname", row->values[SP_COLUMN_SURNAME]);
         sp_json_text(json, "given", row->values[SP_COLUMN_GIVEN]);
@@ -52,8 +54,8 @@ static void print_json(const struct show *show, struct sp_json *json, const stru
         sp_seal_to_hex(id, index->portraits[i].id, SP_PORTRAIT_BYTES);
         sp_json_open(json, NULL, '{');
         sp_json_text(json, "id", id);
-        sp_json_text(json, "reason", sp_reason_word(index->portraits[i].reason));
-        sp_json_number(json, "quality", index->portraits[i].quality);
+        sp_json_text(json, "reason", sp_reason_word(index->portraits[i].packs[0].reason));
+        sp_json_number(json, "quality", index->portraits[i].packs[0].quality);
         sp_json_close(json, '}');
     }
     sp_json_close(json, ']');
@@ -66,8 +68,8 @@ static void print_text(const struct show *show, const struct sp_index_row *index
     const struct sp_index_portrait *portrait = speaking(index);
     char pseudonym[2 * SP_PSEUDONYM_BYTES + 1], quality[12] = "-";
     sp_seal_to_hex(pseudonym, index->pseudonym, SP_PSEUDONYM_BYTES);
-    if (portrait && portrait->reason == SP_REASON_NONE)
-        snprintf(quality, sizeof quality, "%d", portrait->quality);
+    if (portrait && portrait->packs[0].reason == SP_REASON_NONE)
+        snprintf(quality, sizeof quality, "%d", portrait->packs[0].quality);
     printf("%-24s %s  %-16s %7s %9d", label, pseudonym, portrait_word(portrait), quality, index->portrait_count);
     if (show->names)
         printf("  %s, %s", row->values[SP_COLUMN_SURNAME], row->values[SP_COLUMN_GIVEN]);
@@ -96,7 +98,7 @@ static void begin(const struct show *show, struct sp_json *json)
 {
     char pack[33];
     if (show->json) {
-        sp_seal_to_hex(pack, show->index->pack, sizeof show->index->pack);
+        sp_seal_to_hex(pack, show->index->packs[0], sizeof show->index->packs[0]);
         sp_json_open(json, NULL, '{');
         sp_json_text(json, "manifest", show->index->id);
         sp_json_number(json, "version", (double)show->index->version);

@@ -18,7 +18,10 @@ const struct sp_index_row *sp_index_find(const struct sp_manifest_index *index, 
 /* The portrait of a row, or NULL. */
 const struct sp_index_portrait *sp_index_portrait(const struct sp_index_row *row,
                                                   const uint8_t portrait[SP_PORTRAIT_BYTES]);
-/* True if both say the same about travellers, portraits and pack (version and state aside). Both sorted. */
+/* True if a portrait of the row is enrolled under packs[pack] of its index. */
+bool sp_index_row_usable(const struct sp_index_row *row, int pack);
+/* True if both say the same about the journey, travellers, portraits and packs (version, state, series and receipts
+ * aside). Both sorted. */
 bool sp_index_equal(const struct sp_manifest_index *a, const struct sp_manifest_index *b);
 
 #endif

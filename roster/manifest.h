@@ -15,6 +15,8 @@
 #define SP_PORTRAIT_BYTES   16 /* portrait id: keyed BLAKE2b-128 of the image bytes */
 #define SP_MANIFEST_MAX_ROWS 20000
 #define SP_ROW_MAX_PORTRAITS 8
+#define SP_INDEX_MAX_PACKS  2   /* model packs that serve at the same time: the old one and the new one */
+#define SP_INDEX_MAX_RECEIPTS 256 /* the newest messages that made a manifest what it is */
 
 enum sp_manifest_state { SP_MANIFEST_PARTIAL, SP_MANIFEST_COMPLETE, SP_MANIFEST_AMENDED, SP_MANIFEST_CLOSED,
                          SP_MANIFEST_PURGED };
@@ -33,19 +35,42 @@ struct sp_manifest_reader {
     const struct sp_key_file *box;
 };
 
+/* What became of a portrait under one of the index's packs. */
+struct sp_index_enrolment {
+    int reason;  /* 0: enrolled; else enum sp_reason why it is not usable under that pack */
+    int quality; /* 0..100 */
+};
+
 /* One portrait of a row in a version index. */
 struct sp_index_portrait {
     uint8_t id[SP_PORTRAIT_BYTES];
-    int reason;  /* 0: enrolled; else enum sp_reason why it is not usable under `pack` */
-    int quality; /* 0..100 */
+    struct sp_index_enrolment packs[SP_INDEX_MAX_PACKS]; /* as index->packs */
 };
+
+/* What a close-out said of a row. */
+enum sp_boarding { SP_BOARDING_UNKNOWN, SP_BOARDING_ON_BOARD, SP_BOARDING_NOT_ON_BOARD };
 
 struct sp_index_row {
     uint8_t row[SP_ROW_BYTES];
     uint8_t content[SP_ROW_BYTES]; /* keyed hash of the whole row: the sealed row lies under row | content */
     uint8_t pseudonym[SP_PSEUDONYM_BYTES]; /* keyed; what lanes and partners see */
+    bool crew;
+    enum sp_boarding boarding;
+    uint32_t series;               /* of the list that named it last (struct sp_index_receipt) */
+    int64_t valid_from_ms, valid_to_ms; /* standing galleries: when it may be matched; 0: open */
     int portrait_count;
     struct sp_index_portrait portraits[SP_ROW_MAX_PORTRAITS];
+};
+
+/* A message that was applied. */
+struct sp_index_receipt {
+    uint8_t digest[16];   /* keyed hash of what the listing says */
+    uint32_t series;      /* parts of one list share it: hash of its common reference and group */
+    uint8_t format, group, action; /* listing/listing.h */
+    bool last_part;
+    uint16_t part;        /* 0: the format has no parts */
+    int travellers, deviations, declared; /* declared -1: it did not say */
+    int64_t received_ms;  /* wall clock of the desk */
 };
 
 /* A version: immutable once written. */
@@ -53,10 +78,21 @@ struct sp_manifest_index {
     char id[SP_MANIFEST_ID_MAX];
     uint64_t version;
     enum sp_manifest_state state;
-    uint8_t pack[16]; /* fingerprint the portraits were enrolled under */
+    bool standing;        /* no journey: rows have validity of their own */
+    /* the journey; times are UTC milliseconds, 0 unknown */
+    char carrier[32], journey[32], dep_port[16], arr_port[16], direction[8];
+    char zone[48];        /* of the departure port, as in the IANA database; "": not known, then the times are as if UTC */
+    int64_t departs_ms, arrives_ms;
+    int64_t flipped_ms;   /* wall clock of the desk when this version was made */
+    int pack_count;       /* packs the portraits were enrolled under; the newest first */
+    uint8_t packs[SP_INDEX_MAX_PACKS][16];
     int row_count;
     struct sp_index_row *rows; /* owned */
+    int receipt_count;
+    struct sp_index_receipt *receipts; /* owned; oldest first */
 };
+/* Which of the index's packs this is; -1: none. */
+int sp_manifest_index_pack(const struct sp_manifest_index *index, const uint8_t pack[16]);
 
 void sp_manifest_index_free(struct sp_manifest_index **index); /* NULL is fine */
 

@@ -283,17 +283,18 @@ static void settle_known(struct publish *p, struct sp_enrol_job *job, bool prese
 {
     const struct sp_index_row *row = NULL;
     const struct sp_index_portrait *old = NULL;
-    if (p->before && memcmp(p->before->pack, p->config->pack, sizeof p->config->pack) == 0)
+    int pack = p->before ? sp_manifest_index_pack(p->before, p->config->pack) : -1;
+    if (pack >= 0)
         row = sp_index_find(p->before, job->row);
     if (row)
         old = sp_index_portrait(row, job->portrait);
     if (!old && !noted)
         return;
-    int reason = old ? old->reason : note->reason;
+    int reason = old ? old->packs[pack].reason : note->reason;
     if ((reason == SP_REASON_NONE && !present) || sp_publish_reason_passes(reason) || reason == SP_REASON_INTERNAL)
         return;
     job->reason = reason;
-    job->quality = old ? old->quality : note->quality;
+    job->quality = old ? old->packs[pack].quality : note->quality;
     job->done = true;
     p->report->resumed += !old;
 }
@@ -372,8 +373,7 @@ static enum sp_status enrol(struct publish *p, int *ret_open, struct sp_err *err
         struct sp_index_portrait *portrait = &p->drafts[p->job_draft[i]].index.portraits[p->job_portrait[i]];
         if (!p->jobs[i].done)
             return sp_fail(err, SP_E_INTERNAL, "manifest %s: a portrait was left over", p->roster->manifest);
-        portrait->reason = p->jobs[i].reason;
-        portrait->quality = p->jobs[i].quality;
+        portrait->packs[0] = (struct sp_index_enrolment){p->jobs[i].reason, p->jobs[i].quality};
     }
     *ret_open = open;
     return status;
@@ -392,9 +392,10 @@ static enum sp_status report_lacks(struct publish *p, struct sp_err *err)
         int usable = 0, reason = draft->bad_reason ? draft->bad_reason : SP_REASON_NO_PORTRAIT;
         bool bad_portrait = false;
         for (int k = 0; k < draft->index.portrait_count; k++) {
-            usable += draft->index.portraits[k].reason == SP_REASON_NONE;
-            if (draft->index.portraits[k].reason != SP_REASON_NONE && !bad_portrait) {
-                reason = draft->index.portraits[k].reason;
+            int why = draft->index.portraits[k].packs[0].reason;
+            usable += why == SP_REASON_NONE;
+            if (why != SP_REASON_NONE && !bad_portrait) {
+                reason = why;
                 bad_portrait = true;
             }
         }
@@ -433,7 +434,8 @@ static enum sp_status conclude(struct publish *p, struct sp_err *err)
         return status;
     for (int i = 0; i < index->row_count; i++)
         index->rows[i] = p->drafts[i].index;
-    memcpy(index->pack, p->config->pack, sizeof index->pack);
+    index->pack_count = 1;
+    memcpy(index->packs[0], p->config->pack, sizeof index->packs[0]);
     sp_index_sort(index);
     bool changed = !p->before || !sp_index_equal(p->before, index);
     index->state = next_state(p, changed);

@@ -36,6 +36,7 @@ static void end(struct loading *l)
 static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
 {
     const struct sp_manifest_index *index = l->index;
+    int pack = sp_manifest_index_pack(index, l->config->pack->fingerprint);
     size_t most = 1;
     for (int i = 0; i < index->row_count; i++)
         most += (size_t)index->rows[i].portrait_count;
@@ -49,8 +50,8 @@ static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
     for (int i = 0; i < index->row_count; i++)
         for (int k = 0; k < index->rows[i].portrait_count; k++) {
             const struct sp_index_portrait *portrait = &index->rows[i].portraits[k];
-            if (portrait->reason != SP_REASON_NONE)
-                continue;
+            if (pack >= 0 && portrait->packs[pack].reason != SP_REASON_NONE)
+                continue; /* under another pack: its template says it, once it is there */
             sp_template_id(l->ids[l->count], l->manifest, index->rows[i].row, l->config->pack->fingerprint,
                            portrait->id);
             l->rows[l->count] = i;

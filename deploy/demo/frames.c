@@ -22,7 +22,7 @@ enum { PHOTO_COUNT = 6, MAX_PEOPLE = 64, PHOTO_MAX_BYTES = 32 << 20 };
 enum place { STRANGER, FLIGHT, VESSEL };
 
 struct person {
-    char ref[16];
+    char ref[24];
     int photo, face; /* place from the left, 1... */
     struct demo_square square;
 };

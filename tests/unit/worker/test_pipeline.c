@@ -326,7 +326,8 @@ static void test_enrol(void **state)
     assert_int_equal(sp_index_new(&index, MANIFEST, people, NULL), SP_OK);
     index->version = 1;
     index->state = SP_MANIFEST_COMPLETE;
-    memcpy(index->pack, pack.fingerprint, sizeof index->pack);
+    index->pack_count = 1;
+    memcpy(index->packs[0], pack.fingerprint, sizeof index->packs[0]);
     for (int i = 0; i < people; i++) {
         struct sp_index_row *row = &index->rows[i];
         memcpy(row->row, photos[i].row, SP_ROW_BYTES);
@@ -334,7 +335,7 @@ static void test_enrol(void **state)
         memcpy(row->pseudonym, photos[i].pseudonym, SP_PSEUDONYM_BYTES);
         row->portrait_count = 1;
         memcpy(row->portraits[0].id, photos[i].id, SP_PORTRAIT_BYTES);
-        row->portraits[0].reason = photos[i].enrolled ? SP_REASON_NONE : SP_REASON_NO_FACE;
+        row->portraits[0].packs[0].reason = photos[i].enrolled ? SP_REASON_NONE : SP_REASON_NO_FACE;
     }
     sp_index_sort(index);
     assert_int_equal(sp_manifest_flip(world.durable, index, 0, SP_MANIFEST_PARTIAL, &keys, NULL), SP_OK);

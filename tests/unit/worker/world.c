@@ -183,13 +183,14 @@ void world_publish(struct world *world, const char *manifest, uint64_t version, 
     assert_int_equal(sp_index_new(&index, manifest, people, NULL), SP_OK);
     index->version = version;
     index->state = state;
-    memcpy(index->pack, world->pack.fingerprint, sizeof index->pack);
+    index->pack_count = 1;
+    memcpy(index->packs[0], world->pack.fingerprint, sizeof index->packs[0]);
     for (int person = 0; person < people; person++) {
         struct sp_index_row *row = &index->rows[person];
         row->portrait_count = portraits;
         for (int k = 0; k < portraits; k++) {
             world_ids(row->row, row->portraits[k].id, manifest, person, k);
-            row->portraits[k].quality = 80;
+            row->portraits[k].packs[0].quality = 80;
             if (person < with_templates)
                 store_template(world, manifest, person, k, &keys);
         }
