@@ -180,6 +180,19 @@ void sp_decide_frame(struct sp_judgement *ret_judgement, const struct sp_faces *
         decide_single(ret_judgement, faces, width, height, basis, comparisons);
 }
 
+void sp_decide_boarded(struct sp_judgement *judgement, int at)
+{
+    struct sp_verdict *verdict = &judgement->verdicts[at];
+    verdict->outcome = SP_OUTCOME_REFER;
+    verdict->reason = SP_REASON_ALREADY_BOARDED;
+    verdict->has_traveller = false;
+    verdict->manifest[0] = '\0';
+    memset(verdict->traveller, 0, sizeof verdict->traveller);
+    judgement->reason = SP_REASON_NONE;
+    for (int i = 0; i < judgement->count && judgement->reason == SP_REASON_NONE; i++)
+        judgement->reason = judgement->verdicts[i].reason;
+}
+
 /* The best frame so far: one that was compared beats one that was not, then the better quality. */
 static void keep_best(struct sp_evidence *evidence, const struct sp_judgement *judgement, bool compared)
 {

@@ -77,6 +77,9 @@ int sp_decide_dominant(const struct sp_faces *faces, int width, int height, int 
 void sp_decide_frame(struct sp_judgement *ret_judgement, const struct sp_faces *faces, int width, int height,
                      const struct sp_basis *basis, const struct sp_comparison *comparisons);
 
+/* The traveller of this verdict has crossed already: refer already_boarded instead of the match. */
+void sp_decide_boarded(struct sp_judgement *judgement, int verdict);
+
 /* Fold a judged frame into the evidence (zeroed before the first frame: then it also takes the owner from header).
  * A frame with a candidate under another pack than the evidence's starts candidate and comparisons anew. */
 void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *header,
