@@ -14,8 +14,10 @@ static const char publish_help[] =
     "portraits, then the new version stands at once. Only what changed is done; a command that was interrupted "
     "goes on\n"
     "where it stopped; nothing changed: no new version.\n\n"
-    "  --portraits DIR  portrait files: photo_uri under DIR, else DIR/<traveller_ref>[_N].jpg|jpeg|png, else\n"
-    "                   DIR/<issuer>-<type>-<number>[_N].jpg|jpeg|png; nothing outside DIR is read\n"
+    "  --portraits DIR  portrait files: photo_uri under DIR (several: a.jpg;b.dg2), else "
+    "DIR/<traveller_ref>[_N].EXT,\n"
+    "                   else DIR/<issuer>-<type>-<number>[_N].EXT; EXT is jpg, jpeg, png, jp2, j2k, dg2 or bin (a\n"
+    "                   passport's DG2: each image in it is a portrait); nothing outside DIR is read\n"
     "  --state STATE    partial: more travellers will come; complete (default)\n"
     "  --json           one line of JSON\n"
     "  --names          names of travellers without a usable portrait, too\n"
@@ -138,6 +140,8 @@ int sp_ops_manifest(int argc, char **argv)
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
         {"release", "let a traveller who crossed cross again", release_help, sp_manifest_release_run},
         {"close", "end a manifest", close_help, close_run},
+        {"portrait", "take the face image out of a passport's DG2 or a picture", sp_manifest_portrait_help,
+         sp_manifest_portrait_run},
         {NULL, NULL, NULL, NULL},
     };
     return sp_command_run("manifest", verbs, argc, argv);

@@ -178,6 +178,28 @@ static int reason_of_file(enum sp_status status)
     return status == SP_E_LIMIT ? SP_REASON_IMAGE_TOO_LARGE : SP_REASON_BAD_PORTRAIT;
 }
 
+/* A picture becomes a portrait of the row; the batch owns its bytes, or they are freed. */
+static enum sp_status add_portrait(struct publish *p, struct draft *draft, struct batch *batch,
+                                   const struct sp_portrait_picture *picture, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    uint8_t id[SP_PORTRAIT_BYTES];
+    sp_manifest_portrait_id(id, picture->bytes, picture->length, &p->keys);
+    if (sp_index_portrait(&draft->index, id)) { /* the same picture twice */
+        free(picture->bytes);
+        return SP_OK;
+    }
+    struct sp_index_portrait *portrait = &draft->index.portraits[draft->index.portrait_count++];
+    memcpy(portrait->id, id, sizeof id);
+    if (batch->count == CHUNK_ROWS || batch->bytes + picture->length > CHUNK_BYTES)
+        status = flush(p, batch, err);
+    memcpy(batch->id[batch->count], id, sizeof id);
+    batch->image[batch->count] = picture->bytes;
+    batch->length[batch->count++] = picture->length;
+    batch->bytes += picture->length;
+    return status;
+}
+
 /* Read one row's files into the batch. A file that cannot be read is the row's misfortune, not the publish's end.
  */
 static enum sp_status read_portraits(struct publish *p, struct draft *draft, struct batch *batch,
@@ -187,14 +209,13 @@ static enum sp_status read_portraits(struct publish *p, struct draft *draft, str
     int count = 0, more = 0;
     enum sp_status status = SP_OK;
     sp_portraits_find(p->portraits, &p->roster->rows[draft->source], paths, &count, &more);
-    if (more > 0)
-        snprintf(draft->bad_text, sizeof draft->bad_text,
-                 "%d more files are left out: a row has at most %d portraits", more, SP_ROW_MAX_PORTRAITS);
     for (int i = 0; i < count && status == SP_OK; i++) {
+        struct sp_portrait_picture pictures[SP_ROW_MAX_PORTRAITS];
         struct sp_err inner = {0};
-        uint8_t *image = NULL;
-        size_t length = 0;
-        enum sp_status step = sp_portraits_read(p->portraits, paths[i], &image, &length, &inner);
+        int picture_count = 0, left_out = 0;
+        enum sp_status step =
+            sp_portraits_load(p->portraits, paths[i], SP_ROW_MAX_PORTRAITS - draft->index.portrait_count, pictures,
+                              &picture_count, &left_out, &inner);
         if (step == SP_E_NOMEM)
             return sp_fail(err, step, "%s", inner.text);
         if (step != SP_OK) {
@@ -202,21 +223,16 @@ static enum sp_status read_portraits(struct publish *p, struct draft *draft, str
             snprintf(draft->bad_text, sizeof draft->bad_text, "%.299s", inner.text);
             continue;
         }
-        uint8_t id[SP_PORTRAIT_BYTES];
-        sp_manifest_portrait_id(id, image, length, &p->keys);
-        if (sp_index_portrait(&draft->index, id)) { /* the same picture twice */
-            free(image);
-            continue;
-        }
-        struct sp_index_portrait *portrait = &draft->index.portraits[draft->index.portrait_count++];
-        memcpy(portrait->id, id, sizeof id);
-        if (batch->count == CHUNK_ROWS || batch->bytes + length > CHUNK_BYTES)
-            status = flush(p, batch, err);
-        memcpy(batch->id[batch->count], id, sizeof id);
-        batch->image[batch->count] = image;
-        batch->length[batch->count++] = length;
-        batch->bytes += length;
+        more += left_out;
+        for (int k = 0; k < picture_count; k++)
+            if (status == SP_OK)
+                status = add_portrait(p, draft, batch, &pictures[k], err);
+            else
+                free(pictures[k].bytes);
     }
+    if (more > 0 && !draft->bad_text[0])
+        snprintf(draft->bad_text, sizeof draft->bad_text, "%d more portraits are left out: a row has at most %d",
+                 more, SP_ROW_MAX_PORTRAITS);
     return status;
 }
 
