@@ -23,6 +23,7 @@ int sp_manifest_parse_run(int argc, char **argv);
 int sp_manifest_portrait_run(int argc, char **argv);
 extern const char sp_manifest_portrait_help[];
 int sp_manifest_publish_run(int argc, char **argv);
+int sp_manifest_release_run(int argc, char **argv);
 int sp_manifest_show_run(int argc, char **argv);
 
 #endif

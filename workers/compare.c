@@ -11,13 +11,14 @@ static bool hold_gallery(struct sp_scene *scene, int at, uint64_t current, struc
     struct sp_basis *basis = &scene->basis;
     const char *manifest = basis->galleries[at].manifest;
     struct sp_hot_gallery *held = NULL;
+    enum sp_status status = SP_E_NOTFOUND;
     if (!current)
         sp_fail(ret_lack, SP_E_NOTFOUND, "gallery %s: assigned, but never published", manifest);
     else
-        sp_hot_acquire(hot, durable, galleries, manifest, current, deadline_ns, &held, ret_lack);
+        status = sp_hot_acquire(hot, durable, galleries, manifest, current, deadline_ns, &held, ret_lack);
     scene->hot[at] = held;
     basis->galleries[at].version = held ? held->version : 0;
-    basis->current[at] = held && held->version >= current;
+    basis->current[at] = status == SP_OK;
     basis->complete[at] = held && held->missing == 0;
     basis->people += held ? held->usable : 0;
     if (basis->current[at] && !basis->complete[at])
@@ -33,6 +34,7 @@ void sp_scene_open(struct sp_scene *ret_scene, const struct sp_lane_now *now, st
     struct sp_basis *basis = &ret_scene->basis;
     memset(ret_scene, 0, sizeof *ret_scene);
     basis->kind = now->lane.kind;
+    memcpy(basis->pack, pack->fingerprint, sizeof basis->pack);
     basis->margin = now->lane.margin;
     basis->assignment = now->assignment;
     basis->gallery_count = now->count;
