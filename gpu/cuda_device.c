@@ -15,6 +15,7 @@ struct sp_cuda {
     enum sp_engine_fault fault;
     atomic_int fault_after; /* calls left before the fault; 0 and below: none */
     atomic_bool broken;
+    _Atomic uint64_t spent_us[SP_WORK_COUNT];
     pthread_mutex_t lock; /* of first_words */
     char first_words[360];
 };
@@ -440,6 +441,18 @@ void sp_cuda_graph_free(struct sp_cuda_graph **graph)
         cudaGraphExecDestroy((*graph)->native);
     free(*graph);
     *graph = NULL;
+}
+
+void sp_cuda_spent_add(struct sp_cuda *cuda, enum sp_engine_work work, double us)
+{
+    if (us > 0)
+        atomic_fetch_add_explicit(&cuda->spent_us[work], (uint64_t)(us + 0.5), memory_order_relaxed);
+}
+
+void sp_cuda_spent(const struct sp_cuda *cuda, uint64_t ret_us[SP_WORK_COUNT])
+{
+    for (int i = 0; i < SP_WORK_COUNT; i++)
+        ret_us[i] = atomic_load_explicit(&cuda->spent_us[i], memory_order_relaxed);
 }
 
 void sp_cuda_range_push(const char *name)
