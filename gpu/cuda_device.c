@@ -54,11 +54,19 @@ static bool breaks_device(int code)
     case cudaErrorContained:
     case cudaErrorExternalDevice:
     case cudaErrorDevicesUnavailable:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorMpsClientTerminated:
     case cudaErrorUnknown:
         return true;
     default:
         return false;
     }
+}
+
+/* An error that we do not know, and that another call meets again, is of the context and not of the call. */
+static bool stays(int code)
+{
+    return (int)cudaStreamQuery(cudaStreamLegacy) == code;
 }
 
 static enum sp_status fail_broken(struct sp_cuda *cuda, struct sp_err *err)
@@ -79,7 +87,7 @@ enum sp_status sp_cuda_check(struct sp_cuda *cuda, int code, const char *stateme
     if (code == cudaErrorMemoryAllocation)
         return sp_fail(err, SP_E_NOMEM, "cuda device %d is out of memory: %.200s: %.100s", cuda->facts.number,
                        statement, words);
-    if (!breaks_device(code))
+    if (!breaks_device(code) && !stays(code))
         return sp_fail(err, SP_E_INTERNAL, "cuda device %d refuses %.240s: %.100s", cuda->facts.number, statement,
                        words);
     pthread_mutex_lock(&cuda->lock);
