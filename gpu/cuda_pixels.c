@@ -298,12 +298,12 @@ enum sp_status sp_cuda_pixels_chips(void *opened, void *net, int count, const in
     if (!status)
         status =
             sp_cuda_copy_in(stream, session->which.device, session->which.host, (size_t)count * sizeof *which, err);
-    struct sp_cuda_planes planes = {.chips = session->chips.device,
-                                    .which = session->which.device,
-                                    .count = count,
-                                    .side = session->side,
-                                    .norm = *norm,
-                                    .tensor = status ? NULL : sp_cuda_net_input(net, 0, count)};
+    struct sp_cuda_chip_planes planes = {.chips = session->chips.device,
+                                         .which = session->which.device,
+                                         .count = count,
+                                         .side = session->side,
+                                         .norm = *norm,
+                                         .tensor = status ? NULL : sp_cuda_net_input(net, 0, count)};
     return status ? status
                   : SP_CUDA_TRY(session->cuda, err, sp_cuda_pixel_planes(sp_cuda_stream_native(stream), &planes));
 }
