@@ -115,7 +115,7 @@ part_sanitize() {
   mkdir -p "$few"
   find "$SALLYPORT_TEST_DATA/faces" "$SALLYPORT_PHOTOS" -name '*.jpg' 2>/dev/null | sort | head -2 | xargs -I{} cp {} "$few/"
   for tool in "${tools[@]}"; do
-    for what in "35 test_ops cuda" "25 test_cuda_match" "15 test_cuda_pixels" "25 faces_compare --backend cuda $SALLYPORT_PACK $few"; do
+    for what in "35 test_ops cuda" "20 test_cuda_match" "12 test_cuda_pixels" "10 test_cuda_pictures" "23 faces_compare --backend cuda $SALLYPORT_PACK $few"; do
       share=${what%% *}; what=${what#* }; program=${what%% *}
       # A program and its arguments; our folders hold no spaces.
       # shellcheck disable=SC2086

@@ -113,14 +113,6 @@ enum sp_status sp_cuda_net_enqueue(void *net, int batch, struct sp_err *err)
     return SP_OK;
 }
 
-/* Where the plain device has none of its own: work of the other stream that is not waited for is not done. */
-__attribute__((weak)) enum sp_status sp_cuda_event_hold(struct sp_cuda_stream *stream,
-                                                        const struct sp_cuda_event *event, struct sp_err *err)
-{
-    (void)stream;
-    return sp_cuda_event_wait((struct sp_cuda_event *)(uintptr_t)event, err);
-}
-
 static enum sp_status open_plain(void **ret_state, const struct sp_engine_config *config, char *ret_text,
                                  size_t text_size, struct sp_err *err)
 {

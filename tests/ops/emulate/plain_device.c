@@ -306,6 +306,22 @@ enum sp_status sp_cuda_event_record(struct sp_cuda_event *event, struct sp_cuda_
     return SP_CUDA_TRY(stream->cuda, err, 0);
 }
 
+static void hold_now(const void *payload)
+{
+    const struct sp_cuda_event *event = payload;
+    catch_up(event->stream, event->at);
+}
+
+/* As late as the stream itself. */
+enum sp_status sp_cuda_event_hold(struct sp_cuda_stream *stream, const struct sp_cuda_event *event,
+                                  struct sp_err *err)
+{
+    enum sp_status status = SP_CUDA_TRY(stream->cuda, err, 0);
+    if (!status && event->stream)
+        plain_device_do(stream, hold_now, event, sizeof *event);
+    return status;
+}
+
 enum sp_status sp_cuda_event_wait(struct sp_cuda_event *event, struct sp_err *err)
 {
     catch_up(event->stream, event->at);
