@@ -373,7 +373,7 @@ static void test_contradictions(void **state)
                      2); /* the seat, and one document of two people; the plain repeat is none */
     assert_int_equal(m.last->problems[0].source, 3);
     assert_non_null(strstr(m.last->problems[0].text, "line 3"));
-    assert_string_equal(m.rows[find_row(&m, SP_COLUMN_SURNAME, "ROE")].values[SP_COLUMN_SEAT_OR_CABIN], "1A");
+    assert_string_equal(m.rows[find_row(&m, SP_COLUMN_SURNAME, "ROE")].values[SP_COLUMN_SEAT_OR_CABIN], "2B");
     assert_string_equal(m.rows[find_row(&m, SP_COLUMN_SURNAME, "POE")].values[SP_COLUMN_SEAT_OR_CABIN], "3C");
     for (int i = 0; i < m.last->problem_count; i++) /* no traveller's data in what is said */
         assert_null(strstr(m.last->problems[i].text, "POE"));
