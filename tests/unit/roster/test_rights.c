@@ -97,6 +97,9 @@ static void test_ledger(void **state)
         {"ops", "HGET sp:m:{a}:rows x", SP_OK},
         {"ops", "SET sp:lane:A1 x", SP_OK},
         {"ops", "SADD sp:manifests a", SP_OK},
+        {"ops", "UNLINK sp:m:{a}:portraits", SP_OK},
+        {"ops", "HKEYS sp:m:{a}:rows", SP_OK},
+        {"ops", "UNLINK sp:{d0}:open", SP_E_DENIED},
         {"ops", "HGET sp:{d3}:e:00 v", SP_E_DENIED},
         {"ops", "KEYS *", SP_E_DENIED},
         {"recorder", "XRANGE sp:{d3}:decisions - +", SP_OK},
@@ -114,10 +117,19 @@ static void test_ledger(void **state)
 static void test_galleries(void **state)
 {
     static const struct check checks[] = {
-        {"worker", "HSET sp:g:{a}:00 x y", SP_OK},    {"worker", "EXPIRE sp:g:{a}:00 100", SP_OK},
-        {"worker", "HMGET sp:g:{a}:00 x", SP_OK},     {"worker", "SET sp:m:{a}:current x", SP_E_DENIED},
-        {"ops", "HEXISTS sp:g:{a}:00 x", SP_OK},      {"ops", "HGET sp:g:{a}:00 x", SP_E_DENIED},
-        {"ops", "HSET sp:g:{a}:00 x y", SP_E_DENIED}, {"recorder", "PING", SP_E_AUTH},
+        {"worker", "HSET sp:g:{a}:00 x y", SP_OK},
+        {"worker", "EXPIRE sp:g:{a}:00 100", SP_OK},
+        {"worker", "HMGET sp:g:{a}:00 x", SP_OK},
+        {"worker", "SET sp:m:{a}:current x", SP_E_DENIED},
+        {"ops", "HEXISTS sp:g:{a}:00 x", SP_OK},
+        {"ops", "HGET sp:g:{a}:00 x", SP_E_DENIED},
+        {"ops", "HSET sp:g:{a}:00 x y", SP_E_DENIED},
+        {"ops", "UNLINK sp:g:{a}:00", SP_OK},
+        {"ops", "HKEYS sp:g:{a}:00", SP_OK},
+        {"ops", "HDEL sp:g:{a}:00 x", SP_OK},
+        {"ops", "HVALS sp:g:{a}:00", SP_E_DENIED},
+        {"ops", "UNLINK sp:m:{a}:current", SP_E_DENIED},
+        {"recorder", "PING", SP_E_AUTH},
     };
     char config[4096];
     (void)state;
