@@ -130,6 +130,14 @@ static void test_galleries(void **state)
         {"ops", "HVALS sp:g:{a}:00", SP_E_DENIED},
         {"ops", "UNLINK sp:m:{a}:current", SP_E_DENIED},
         {"recorder", "PING", SP_E_AUTH},
+        {"worker", "SET sp:fleet:w-1 x", SP_OK},
+        {"worker", "SADD sp:fleet w-1", SP_OK},
+        {"ops", "SMEMBERS sp:fleet", SP_OK},
+        {"ops", "MGET sp:fleet:w-1", SP_OK},
+        {"ops", "MGET sp:g:{a}:00", SP_E_DENIED},
+        {"ops", "SADD sp:fleet w-2", SP_E_DENIED},
+        {"ops", "SET sp:fleet:w-1 y", SP_E_DENIED},
+        {"ops", "UNLINK sp:fleet:w-1", SP_E_DENIED},
     };
     char config[4096];
     (void)state;
