@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/reason.h"
+#include "tests/unit/document/make_dg2.h"
 #include "tests/unit/roster/publish_world.h"
 
 #define MANIFEST         "air-zx-417-20261204-jfk"
@@ -209,6 +210,59 @@ static void test_nothing_outside_is_read(void **state)
     world_free(&world);
 }
 
+/* A DG2 with this many images, of which the second is the first again. */
+static void write_dg2(const char *name, int count)
+{
+    struct face faces[12];
+    char pictures[12][16];
+    for (int i = 0; i < count; i++) {
+        snprintf(pictures[i], sizeof pictures[i], "\xff\xd8\xff picture %c", 'A' + (i == 1 ? 0 : i));
+        faces[i] = (struct face){.bytes = (const uint8_t *)pictures[i], .length = strlen(pictures[i])};
+    }
+    struct buffer record = make_fac(10, faces, count), file = make_dg2(0x5f2e, &record, 1);
+    test_folder_write(world_folder, name, file.bytes, file.length, 0600);
+    free(file.bytes);
+}
+
+/* Each image of a DG2 is a portrait of its row, and what workers get is the picture. */
+static void test_pictures_of_a_dg2(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sp_publish_report report;
+    struct sp_manifest_keys keys;
+    struct sp_manifest_reader reader = {"workers", &world_fleet};
+    struct sp_manifest_index *index = NULL;
+    write_dg2("D1.dg2", 3);
+    write_dg2("D2.bin", 11);
+    test_folder_write(world_folder, "D3.dg2", "\x75\x05\x7f\x61\x02\x02\x00", 7, 0600);
+    world_new(&world);
+    command(world.config.durable, "FLUSHALL", NULL, NULL);
+    assert_int_equal(
+        publish(&world, HEADER ROW("D1") ROW("D2") ROW("D3") ROW_AT("D4", "D1.dg2;T1.jpg"), &report, NULL), SP_OK);
+    assert_int_equal(report.portraits, 2 + 7 + 3); /* D2: eight are read, one of them twice the same */
+    assert_int_equal(report.enrolled, 2 + 7 + 3);
+    assert_int_equal(report.remark_count, 1);
+    assert_int_equal(report.lack_count, 1);
+    assert_int_equal(report.lacks[0].reason, SP_REASON_BAD_PORTRAIT);
+    assert_non_null(strstr(report.lacks[0].text, "portrait D3.dg2: tag 7F61 at offset 2 holds no image"));
+    sp_publish_report_clear(&report);
+    assert_int_equal(sp_manifest_open_keys(&keys, world.config.durable, MANIFEST, &reader, NULL), SP_OK);
+    assert_int_equal(sp_manifest_load_index(&index, world.config.durable, MANIFEST, 1, &keys, NULL), SP_OK);
+    for (int i = 0; i < index->row_count; i++)
+        for (int k = 0; k < index->rows[i].portrait_count; k++) {
+            uint8_t *image = NULL;
+            size_t length = 0;
+            assert_int_equal(sp_manifest_load_portrait(&image, &length, world.config.durable, MANIFEST,
+                                                       index->rows[i].portraits[k].id, &keys, NULL),
+                             SP_OK);
+            assert_int_not_equal(image[0], 0x75);
+            free(image);
+        }
+    sp_manifest_index_free(&index);
+    world_free(&world);
+}
+
 static void test_partial_complete_closed(void **state)
 {
     (void)state;
@@ -330,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_two_desks),
         cmocka_unit_test(test_desks_at_once),
         cmocka_unit_test(test_nothing_outside_is_read),
+        cmocka_unit_test(test_pictures_of_a_dg2),
         cmocka_unit_test(test_partial_complete_closed),
         cmocka_unit_test(test_seals),
         cmocka_unit_test(test_current),
