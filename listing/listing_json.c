@@ -1,7 +1,9 @@
 #include "listing/listing_json.h"
 
 #include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "listing/field.h"
 #include "listing/journey.h"
@@ -261,12 +263,14 @@ static enum sp_status take_key(const struct place *place, const char *key, const
     struct sp_listing *l = place->listing;
     const struct {
         const char *key, **place;
-    } texts[] = {{"message", &l->message}, {"interchange", &l->interchange}, {"reference", &l->reference},
-                 {"common", &l->common},   {"directory", &l->directory},     {"sender", &l->sender}};
+    } texts[] = {{"message", &l->message},        {"interchange", &l->interchange}, {"reference", &l->reference},
+                 {"version", &l->version},        {"common", &l->common},           {"directory", &l->directory},
+                 {"sender", &l->sender},          {"contact", &l->contact},         {"answer", &l->answer},
+                 {"answer_text", &l->answer_text}};
     int field = sp_journey_from(key);
     char number[32];
     const char *text;
-    for (int i = 0; i < 6; i++)
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(texts[i].key, key) == 0)
             return take_text(place, texts[i].place, key, value, err);
     if (field >= 0 && text_of(&text, number, value))
@@ -314,6 +318,14 @@ static enum sp_status take_listing(struct place *place, json_t *object, struct s
         status = take_traveller(place, json_array_get(travellers, i), err);
     }
     return status;
+}
+
+/* libjansson's texts are travellers' names: what it frees is wiped. */
+static void free_wiped(void *block)
+{
+    if (block)
+        explicit_bzero(block, malloc_usable_size(block));
+    free(block);
 }
 
 static enum sp_status parse_value(json_t **ret, const char *name, const char *text, size_t length, int line,
@@ -370,6 +382,7 @@ enum sp_status sp_listing_json_parse(struct sp_listing ***listings, int *count, 
     enum sp_listing_format format = SP_LISTING_JSON;
     enum sp_status status = SP_OK;
     int line = 1;
+    json_set_alloc_funcs(malloc, free_wiped); /* the process's, always the same */
     skip_space(text, &at, length, &line);
     if (at == length)
         return sp_fail(err, SP_E_FORMAT, "%s: it is empty", name);

@@ -99,8 +99,12 @@ void sp_listing_print_json(struct sp_json *json, const char *key, const struct s
                                      {"message", l->message},
                                      {"interchange", l->interchange},
                                      {"reference", l->reference},
+                                     {"version", l->version},
                                      {"common", l->common},
-                                     {"sender", l->sender}};
+                                     {"sender", l->sender},
+                                     {"contact", l->contact},
+                                     {"answer", l->answer},
+                                     {"answer_text", l->answer_text}};
     sp_json_open(json, key, '{');
     put_texts(json, texts, (int)(sizeof texts / sizeof texts[0]));
     sp_json_number(json, "part", l->part);
@@ -164,9 +168,13 @@ void sp_listing_print_text(FILE *out, const char *file, const struct sp_listing 
     fprintf(out, ", %d deviations\n", l->deviation_count);
     for (int i = 0; i < l->traveller_count; i++)
         print_traveller(out, &l->travellers[i]);
-    for (int i = 0; i < sp_listing_noted(l); i++)
-        fprintf(out, "%s %s %d offset %zu: %s\n", file, place, l->deviations[i].segment, l->deviations[i].offset,
-                l->deviations[i].text);
+    for (int i = 0; i < sp_listing_noted(l); i++) {
+        const struct sp_deviation *d = &l->deviations[i];
+        if (d->segment > 0)
+            fprintf(out, "%s %s %d offset %zu: %s\n", file, place, d->segment, d->offset, d->text);
+        else
+            fprintf(out, "%s: %s\n", file, d->text);
+    }
     if (l->deviation_count > sp_listing_noted(l))
         fprintf(out, "%s: %d more deviations\n", file, l->deviation_count - sp_listing_noted(l));
 }
