@@ -19,11 +19,15 @@ void sp_desk_close(struct sp_desk *desk);
 struct sp_manifest_reader sp_desk_reader(const struct sp_desk *desk);
 
 /* The verbs of `manifest` that have a file of their own. */
+int sp_manifest_close_run(int argc, char **argv);
+int sp_manifest_enrol_run(int argc, char **argv);
 int sp_manifest_parse_run(int argc, char **argv);
 int sp_manifest_portrait_run(int argc, char **argv);
 extern const char sp_manifest_portrait_help[];
 int sp_manifest_publish_run(int argc, char **argv);
+int sp_manifest_purge_run(int argc, char **argv);
 int sp_manifest_release_run(int argc, char **argv);
 int sp_manifest_show_run(int argc, char **argv);
+int sp_manifest_tidy_run(int argc, char **argv);
 
 #endif
