@@ -65,6 +65,22 @@ void sp_manifest_row_id(uint8_t ret_id[SP_ROW_BYTES], const struct sp_row *row, 
     sp_seal_wipe(identity, sizeof identity);
 }
 
+void sp_manifest_row_id_again(uint8_t ret_id[SP_ROW_BYTES], const struct sp_row *row, int nth,
+                              const struct sp_manifest_keys *keys)
+{
+    uint8_t seed[SP_ROW_BYTES + 2];
+    sp_manifest_row_id(seed, row, keys);
+    seed[SP_ROW_BYTES] = (uint8_t)(nth >> 8);
+    seed[SP_ROW_BYTES + 1] = (uint8_t)nth;
+    keyed_id(ret_id, "sallyport row id again 1", seed, sizeof seed, &keys->rows);
+}
+
+void sp_manifest_receipt_id(uint8_t ret_id[16], const void *bytes, size_t length,
+                            const struct sp_manifest_keys *keys)
+{
+    keyed_id(ret_id, "sallyport receipt 1", bytes, length, &keys->rows);
+}
+
 void sp_manifest_content_id(uint8_t ret_id[SP_ROW_BYTES], const void *row, size_t length,
                             const struct sp_manifest_keys *keys)
 {

@@ -20,6 +20,12 @@ void sp_manifest_pseudonym(uint8_t ret_id[SP_PSEUDONYM_BYTES], const uint8_t row
 void sp_manifest_portrait_id(uint8_t ret_id[SP_PORTRAIT_BYTES], const void *image, size_t length,
                              const struct sp_manifest_keys *keys);
 
+/* Of a new row whose identity's id is another row's already (that one had this identity once): another id. nth: 1... */
+void sp_manifest_row_id_again(uint8_t ret_id[SP_ROW_BYTES], const struct sp_row *row, int nth,
+                              const struct sp_manifest_keys *keys);
+/* Of what a message says. */
+void sp_manifest_receipt_id(uint8_t ret_id[16], const void *bytes, size_t length, const struct sp_manifest_keys *keys);
+
 /* What stands now; *ret_version 0: never published. */
 enum sp_status sp_manifest_current(struct sp_store *durable, const char *manifest, uint64_t *ret_version,
                                    enum sp_manifest_state *ret_state, struct sp_err *err);

@@ -1,5 +1,6 @@
 #include "roster/row.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@ static const char *const names[SP_COLUMN_COUNT] = {
 #undef X
 };
 
-#define ROW_TEXT_MAX  8192 /* more than all columns at their greatest */
 #define ROW_BYTES_MAX 16384
 
 static const struct sp_wire_limits row_limits = {ROW_BYTES_MAX, 1, 2 * SP_COLUMN_COUNT + 2};
@@ -32,29 +32,59 @@ static size_t put_folded(char *ret, size_t at, const char *value)
     return at;
 }
 
-size_t sp_row_identity(char *ret_text, const struct sp_row *row)
+static size_t put_columns(char *ret_text, const struct sp_row *row, const char *kind, const enum sp_column *columns,
+                          int count)
 {
+    size_t at = put_folded(ret_text, 0, kind);
+    for (int i = 0; i < count; i++)
+        at = put_folded(ret_text, at, row->values[columns[i]]);
+    return at;
+}
+
+static size_t put_names(char *ret_text, const struct sp_row *row)
+{
+    static const enum sp_column columns[] = {SP_COLUMN_SURNAME, SP_COLUMN_GIVEN, SP_COLUMN_DOB,
+                                             SP_COLUMN_NATIONALITY};
+    return put_columns(ret_text, row, "who", columns, 4);
+}
+
+size_t sp_row_identity_as(char *ret_text, const struct sp_row *row, enum sp_identity kind)
+{
+    static const enum sp_column document[] = {SP_COLUMN_DOC_ISSUER, SP_COLUMN_DOC_TYPE, SP_COLUMN_DOC_NUMBER};
     const char *const *v = row->values;
-    size_t at = 0;
-    if (v[SP_COLUMN_TRAVELLER_REF][0]) {
-        at = put_folded(ret_text, at, "ref");
+    if (kind == SP_IDENTITY_REF && v[SP_COLUMN_TRAVELLER_REF][0]) {
+        size_t at = put_folded(ret_text, 0, "ref");
         /* The carrier's own reference is taken letter by letter. */
         int more = snprintf(ret_text + at, SP_ROW_IDENTITY_MAX - at, "\x1f%s", v[SP_COLUMN_TRAVELLER_REF]);
         return at + (size_t)more;
     }
-    if (v[SP_COLUMN_DOC_NUMBER][0] && v[SP_COLUMN_DOC_ISSUER][0]) {
-        static const enum sp_column columns[] = {SP_COLUMN_DOC_ISSUER, SP_COLUMN_DOC_TYPE, SP_COLUMN_DOC_NUMBER};
-        at = put_folded(ret_text, at, "doc");
-        for (int i = 0; i < 3; i++)
-            at = put_folded(ret_text, at, v[columns[i]]);
-        return at;
+    if (kind == SP_IDENTITY_DOCUMENT && v[SP_COLUMN_DOC_NUMBER][0] && v[SP_COLUMN_DOC_ISSUER][0])
+        return put_columns(ret_text, row, "doc", document, 3);
+    if (kind == SP_IDENTITY_NAMES && v[SP_COLUMN_SURNAME][0] && v[SP_COLUMN_DOB][0])
+        return put_names(ret_text, row);
+    return 0;
+}
+
+size_t sp_row_identity(char *ret_text, const struct sp_row *row)
+{
+    size_t length = sp_row_identity_as(ret_text, row, SP_IDENTITY_REF);
+    if (length == 0)
+        length = sp_row_identity_as(ret_text, row, SP_IDENTITY_DOCUMENT);
+    return length ? length : put_names(ret_text, row);
+}
+
+bool sp_row_same_text(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        while (*a == ' ')
+            a++;
+        while (*b == ' ')
+            b++;
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
     }
-    static const enum sp_column columns[] = {SP_COLUMN_SURNAME, SP_COLUMN_GIVEN, SP_COLUMN_DOB,
-                                             SP_COLUMN_NATIONALITY};
-    at = put_folded(ret_text, at, "who");
-    for (int i = 0; i < 4; i++)
-        at = put_folded(ret_text, at, v[columns[i]]);
-    return at;
 }
 
 void sp_row_label(char *ret_text, const struct sp_row *row)
@@ -107,12 +137,13 @@ enum sp_status sp_row_decode(struct sp_row *ret_row, const void *bytes, size_t l
     enum sp_status status = sp_wire_parse(&doc, bytes, length, &row_limits, err);
     if (status != SP_OK)
         return status;
-    row.text = calloc(1, ROW_TEXT_MAX);
+    size_t capacity = length + SP_COLUMN_COUNT + 2; /* the values' bytes are among these, each gets a NUL */
+    row.text = calloc(1, capacity);
     if (!row.text)
         status = sp_fail(err, SP_E_NOMEM, "no memory for a row");
     for (int i = 0; status == SP_OK && i < SP_COLUMN_COUNT; i++) {
         row.values[i] = row.text; /* the empty string at its begin */
-        status = sp_wire_get_text(sp_wire_root(doc), names[i], row.text + at, ROW_TEXT_MAX - at, err);
+        status = sp_wire_get_text(sp_wire_root(doc), names[i], row.text + at, capacity - at, err);
         if (status == SP_OK) {
             row.values[i] = row.text + at;
             at += strlen(row.text + at) + 1;

@@ -31,7 +31,9 @@
     X(EMBARK, "embark", 12)                                                                                        \
     X(DEBARK, "debark", 12)                                                                                        \
     X(TRANSIT, "transit", 12)                                                                                      \
-    X(PHOTO_URI, "photo_uri", 512)
+    X(PHOTO_URI, "photo_uri", 512)                                                                                 \
+    X(VALID_FROM, "valid_from", 10)                                                                                \
+    X(VALID_TO, "valid_to", 10)
 
 enum sp_column {
 #define X(constant, name, max) SP_COLUMN_##constant,
@@ -69,6 +71,11 @@ void sp_roster_free(struct sp_roster **roster); /* wipes */
  * ret_text holds SP_ROW_IDENTITY_MAX bytes. */
 #define SP_ROW_IDENTITY_MAX 640
 size_t sp_row_identity(char *ret_text, const struct sp_row *row);
+/* The same by one kind of identity: 0 if the row does not have it (names count with surname and date of birth). */
+enum sp_identity { SP_IDENTITY_REF, SP_IDENTITY_DOCUMENT, SP_IDENTITY_NAMES, SP_IDENTITY_COUNT };
+size_t sp_row_identity_as(char *ret_text, const struct sp_row *row, enum sp_identity kind);
+/* True if two values are the same but for case and spaces. */
+bool sp_row_same_text(const char *a, const char *b);
 /* How a report names a row without names: the traveller_ref, else "document ...123", else "line 12". ret_text: 96 bytes. */
 void sp_row_label(char *ret_text, const struct sp_row *row);
 

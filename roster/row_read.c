@@ -127,7 +127,8 @@ static enum sp_status bad(const struct sp_roster *roster, const struct sp_row *r
 static enum sp_status check_row(const struct sp_roster *roster, const struct sp_row *row, struct sp_err *err)
 {
     const char *const *v = row->values;
-    static const enum sp_column dates[] = {SP_COLUMN_DOB, SP_COLUMN_DOC_EXPIRY};
+    static const enum sp_column dates[] = {SP_COLUMN_DOB, SP_COLUMN_DOC_EXPIRY, SP_COLUMN_VALID_FROM,
+                                           SP_COLUMN_VALID_TO};
     for (int i = 0; i < SP_COLUMN_COUNT; i++) {
         if (strlen(v[i]) > (size_t)greatest[i])
             return sp_fail(err, SP_E_LIMIT, "%s line %d: %s is over %d bytes", roster->source, row->line,
@@ -144,7 +145,7 @@ static enum sp_status check_row(const struct sp_roster *roster, const struct sp_
     if (!is_date(v[SP_COLUMN_SCHED_DEP]) ||
         (v[SP_COLUMN_SCHED_DEP][10] && v[SP_COLUMN_SCHED_DEP][10] != 'T' && v[SP_COLUMN_SCHED_DEP][10] != ' '))
         return bad(roster, row, SP_COLUMN_SCHED_DEP, "a date or time as 2026-12-04T18:20", err);
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++)
         if (v[dates[i]][0] && (!is_date(v[dates[i]]) || v[dates[i]][10]))
             return bad(roster, row, dates[i], "a date as 1984-07-31", err);
     if (v[SP_COLUMN_DIRECTION][0] && strcmp(v[SP_COLUMN_DIRECTION], "exit") != 0 &&

@@ -1,0 +1,550 @@
+#include "roster/apply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "roster/apply_match.h"
+#include "roster/manifest_store.h"
+
+#define PARTS_MAX 99 /* two digits (PAXLST S010 0070) */
+
+struct applying {
+    const struct sp_manifest_index *before;
+    const struct sp_row *rows_before;
+    const struct sp_roster *roster;
+    const struct sp_apply_message *message;
+    const struct sp_manifest_keys *keys;
+    int64_t now_ms;
+    struct sp_match *matches; /* per row of the roster */
+    int *named_by;            /* per row before: row of the roster, or -1 */
+    bool *absorbed;           /* per row before */
+    int began;                /* position among the receipts where this list began */
+    struct sp_applied *applied;
+};
+
+/* ---- messages ---- */
+
+void sp_apply_whole(struct sp_apply_message *ret_message, const struct sp_roster *roster,
+                    enum sp_listing_action action, bool last_part)
+{
+    const struct sp_row *row = roster->row_count > 0 ? &roster->rows[0] : NULL;
+#define FIRST(column) (row ? row->values[SP_COLUMN_##column] : "")
+    *ret_message = (struct sp_apply_message){.format = SP_LISTING_CSV,
+                                             .group = SP_GROUP_BOTH,
+                                             .action = action,
+                                             .reference = "",
+                                             .series = "",
+                                             .last_part = last_part,
+                                             .declared = -1,
+                                             .carrier = FIRST(CARRIER),
+                                             .journey = FIRST(JOURNEY),
+                                             .dep_port = FIRST(DEP_PORT),
+                                             .arr_port = FIRST(ARR_PORT),
+                                             .sched_dep = FIRST(SCHED_DEP),
+                                             .sched_arr = FIRST(SCHED_ARR),
+                                             .direction = FIRST(DIRECTION)};
+#undef FIRST
+}
+
+static const char *given(const char *first, const char *second)
+{
+    return first[0] ? first : second;
+}
+
+void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp_listing *listing,
+                           const struct sp_roster *roster)
+{
+    static const struct sp_leg none = {.dep_port = "", .arr_port = "", .sched_dep = "", .sched_arr = ""};
+    const struct sp_leg *leg = listing->leg_count > 0 ? &listing->legs[0] : &none;
+    sp_apply_whole(ret_message, roster, listing->action, listing->last_part);
+    struct sp_apply_message *m = ret_message;
+    m->format = listing->format;
+    m->group = listing->group;
+    m->part = listing->part;
+    m->declared = listing->declared;
+    m->deviations = listing->deviation_count;
+    m->series = given(listing->common, given(listing->reference, listing->interchange));
+    m->reference = given(listing->message, given(listing->interchange, m->series));
+    m->carrier = given(m->carrier, listing->carrier);
+    m->journey = given(m->journey, listing->number);
+    m->direction = given(m->direction, listing->direction);
+    if (roster->row_count == 0) {
+        m->dep_port = leg->dep_port;
+        m->arr_port = leg->arr_port;
+        m->sched_dep = leg->sched_dep;
+        m->sched_arr = leg->sched_arr;
+    }
+    m->standing = strstr(roster->manifest, "-standing-") != NULL;
+}
+
+/* The message's digest: keyed, over all that it says. */
+static enum sp_status digest(struct applying *a, uint8_t ret_digest[16], struct sp_err *err)
+{
+    const struct sp_apply_message *m = a->message;
+    const char *const texts[] = {m->reference, m->series,    m->carrier,   m->journey,  m->dep_port,
+                                 m->arr_port,  m->sched_dep, m->sched_arr, m->direction};
+    char head[4096];
+    size_t count = (size_t)a->roster->row_count;
+    int length =
+        snprintf(head, sizeof head, "%d %d %d %d %d", m->format, m->group, m->action, m->part, m->last_part);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        length += snprintf(head + length, sizeof head - (size_t)length, "\x1f%.400s", texts[i]);
+    uint8_t *all = calloc(count + 1, 16);
+    if (!all)
+        return sp_fail(err, SP_E_NOMEM, "no memory for a receipt of %zu rows", count);
+    sp_seal_hash(all, 16, head, (size_t)length, NULL, 0);
+    enum sp_status status = SP_OK;
+    for (size_t i = 0; i < count && status == SP_OK; i++) {
+        uint8_t *bytes = NULL;
+        size_t size = 0;
+        status = sp_row_encode(&bytes, &size, &a->roster->rows[i], err);
+        if (status != SP_OK)
+            break;
+        sp_seal_hash(all + 16 * (i + 1), 16, bytes, size, NULL, 0);
+        sp_seal_wipe(bytes, size);
+        free(bytes);
+    }
+    if (status == SP_OK)
+        sp_manifest_receipt_id(ret_digest, all, 16 * (count + 1), a->keys);
+    free(all);
+    return status;
+}
+
+/* Carriers give every round of a flight's list the same reference: rounds tell them apart. Never 0. */
+static uint32_t series_of(const struct applying *a, int round)
+{
+    const struct sp_apply_message *m = a->message;
+    uint8_t place[20] = {(uint8_t)(m->group << 4 | m->action), (uint8_t)(round >> 8), (uint8_t)round}, hash[16];
+    if (m->series[0])
+        sp_seal_hash(place + 4, 16, m->series, strlen(m->series), NULL, 0);
+    else
+        memcpy(place + 4, a->applied->receipt.digest, 16);
+    sp_seal_hash(hash, sizeof hash, place, sizeof place, NULL, 0);
+    return (uint32_t)hash[0] << 24 | (uint32_t)hash[1] << 16 | (uint32_t)hash[2] << 8 | hash[3] | 1;
+}
+
+/* ---- lists in parts ---- */
+
+/* Where a series stands among the receipts: of lists the first message of it counts, of deltas the last. -1: gone.
+ */
+static int position(const struct sp_manifest_index *before, uint32_t series)
+{
+    int at = -1;
+    for (int i = 0; before && i < before->receipt_count; i++) {
+        if (before->receipts[i].series != series)
+            continue;
+        at = i;
+        if (before->receipts[i].action == SP_ACTION_LIST)
+            break;
+    }
+    return at;
+}
+
+/* True if all parts of a list were received; `with` is one more receipt, or NULL. */
+static bool whole(const struct sp_manifest_index *before, uint32_t series, const struct sp_index_receipt *with,
+                  int *ret_parts, int *ret_of)
+{
+    bool seen[PARTS_MAX + 1] = {false};
+    int count = before ? before->receipt_count : 0, of = 0, parts = 0;
+    bool single = false;
+    for (int i = 0; i <= count; i++) {
+        const struct sp_index_receipt *receipt = i < count ? &before->receipts[i] : with;
+        if (!receipt || receipt->series != series || receipt->action != SP_ACTION_LIST || receipt->part > PARTS_MAX)
+            continue;
+        single = single || (receipt->part == 0 && receipt->last_part);
+        seen[receipt->part] = true;
+        if (receipt->last_part)
+            of = receipt->part;
+    }
+    for (int i = 1; i <= PARTS_MAX; i++)
+        parts += seen[i];
+    if (ret_parts)
+        *ret_parts = parts;
+    if (ret_of)
+        *ret_of = of;
+    bool all = of > 0;
+    for (int i = 1; i <= of; i++)
+        all = all && seen[i];
+    return single || all;
+}
+
+/* The receipt, once the digest is known. A whole list is followed by another round; what has no parts is a round
+ * each. */
+static void fill_receipt(struct applying *a)
+{
+    const struct sp_apply_message *m = a->message;
+    struct sp_index_receipt *receipt = &a->applied->receipt;
+    int round = 0;
+    receipt->series = series_of(a, round);
+    while (m->part > 0 ? whole(a->before, receipt->series, NULL, NULL, NULL)
+                       : position(a->before, receipt->series) >= 0)
+        receipt->series = series_of(a, ++round);
+    receipt->format = (uint8_t)m->format;
+    receipt->group = (uint8_t)m->group;
+    receipt->action = (uint8_t)m->action;
+    receipt->part = (uint16_t)m->part;
+    receipt->last_part = m->last_part;
+    receipt->travellers = a->roster->row_count;
+    receipt->deviations = m->deviations;
+    receipt->declared = m->declared;
+    receipt->received_ms = a->now_ms;
+}
+
+static bool groups_meet(int a, int b)
+{
+    return a == b || a == SP_GROUP_BOTH || b == SP_GROUP_BOTH;
+}
+
+/* True if a list that began after this one is whole already. */
+static bool is_late(const struct applying *a)
+{
+    const struct sp_manifest_index *before = a->before;
+    int began = position(before, a->applied->receipt.series);
+    for (int i = began + 1; began >= 0 && i < before->receipt_count; i++) {
+        const struct sp_index_receipt *other = &before->receipts[i];
+        if (other->action == SP_ACTION_LIST && other->series != a->applied->receipt.series &&
+            groups_meet(other->group, a->message->group) && position(before, other->series) > began &&
+            whole(before, other->series, NULL, NULL, NULL))
+            return true;
+    }
+    return false;
+}
+
+/* True if the newest list of another group is not whole: the manifest as a whole is not complete. */
+static bool others_open(const struct applying *a)
+{
+    for (int i = a->before ? a->before->receipt_count - 1 : -1; i >= 0; i--) {
+        const struct sp_index_receipt *other = &a->before->receipts[i];
+        if (other->action == SP_ACTION_LIST && !groups_meet(other->group, a->message->group))
+            return !whole(a->before, other->series, NULL, NULL, NULL);
+    }
+    return false;
+}
+
+/* ---- rows ---- */
+
+static bool is_crew(const struct sp_row *row)
+{
+    return sp_row_same_text(row->values[SP_COLUMN_ROLE], "crew") ||
+           sp_row_same_text(row->values[SP_COLUMN_ROLE], "transit_crew");
+}
+
+static bool in_group(const struct applying *a, const struct sp_index_row *row)
+{
+    return a->message->group == SP_GROUP_BOTH || row->crew == (a->message->group == SP_GROUP_CREW);
+}
+
+static struct sp_applied_row *put(struct applying *a, int before)
+{
+    struct sp_applied_row *row = &a->applied->rows[a->applied->row_count++];
+    *row = (struct sp_applied_row){.before = before, .source = -1, .absorbed = -1};
+    if (before >= 0)
+        row->index = a->before->rows[before];
+    return row;
+}
+
+static bool says_the_same(const struct sp_row *a, const struct sp_row *b)
+{
+    for (int i = 0; i < SP_COLUMN_COUNT; i++)
+        if (strcmp(a->values[i], b->values[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool id_is_taken(const struct applying *a, const uint8_t id[SP_ROW_BYTES])
+{
+    return a->before && sp_index_find(a->before, id);
+}
+
+/* This message's series, or the one that the row has if that list began later. */
+static uint32_t newer_series(const struct applying *a, uint32_t has)
+{
+    uint32_t own = a->applied->receipt.series;
+    int at = position(a->before, own);
+    return at >= 0 && a->message->action == SP_ACTION_LIST && position(a->before, has) > at ? has : own;
+}
+
+/* A row that the message names, in its place of the new version. */
+static void put_named(struct applying *a, int source)
+{
+    const struct sp_match *match = &a->matches[source];
+    struct sp_applied_row *row = put(a, match->before);
+    bool was_crew = match->before >= 0 && row->index.crew;
+    row->source = source;
+    row->absorbed = match->absorbed;
+    row->row = match->row;
+    row->index.series = newer_series(a, row->index.series);
+    /* Crew that a passenger list names, too, stays crew: one traveller, one row. */
+    row->index.crew = a->message->group == SP_GROUP_CREW || is_crew(&row->row) ||
+                      (a->message->group == SP_GROUP_PASSENGERS && was_crew);
+    if (match->before < 0) {
+        sp_manifest_row_id(row->index.row, &row->row, a->keys);
+        for (int nth = 1; id_is_taken(a, row->index.row) && nth < 1000; nth++)
+            sp_manifest_row_id_again(row->index.row, &row->row, nth, a->keys);
+        row->changed = true;
+        a->applied->added++;
+        return;
+    }
+    row->changed = !says_the_same(&row->row, &a->rows_before[match->before]) || row->index.crew != was_crew;
+    a->applied->changed += row->changed;
+    a->applied->kept += !row->changed;
+}
+
+/* The rows that stood and stay. leaves(row) says which of the unnamed ones do not. */
+static void put_standing(struct applying *a, bool (*leaves)(const struct applying *a, int before))
+{
+    struct sp_applied *applied = a->applied;
+    for (int i = 0; a->before && i < a->before->row_count; i++) {
+        const struct sp_index_row *row = &a->before->rows[i];
+        if (a->named_by[i] >= 0)
+            continue;
+        if (a->absorbed[i]) {
+            applied->removed++;
+        } else if (row->valid_to_ms > 0 && row->valid_to_ms < a->now_ms) {
+            applied->expired++;
+        } else if (leaves && leaves(a, i)) {
+            applied->removed++;
+        } else {
+            put(a, i);
+            applied->kept++;
+        }
+    }
+}
+
+static enum sp_status check_count(const struct applying *a, struct sp_err *err)
+{
+    if (a->applied->row_count > SP_MANIFEST_MAX_ROWS)
+        return sp_fail(err, SP_E_LIMIT, "manifest %s would have %d travellers, the limit is %d",
+                       a->roster->manifest, a->applied->row_count, SP_MANIFEST_MAX_ROWS);
+    return SP_OK;
+}
+
+static void put_all_named(struct applying *a)
+{
+    for (int i = 0; i < a->roster->row_count; i++)
+        if (a->matches[i].same_as < 0)
+            put_named(a, i);
+}
+
+/* ---- actions ---- */
+
+/* A whole list: who is of its group and was not named since it began. */
+static bool leaves_list(const struct applying *a, int before)
+{
+    const struct sp_index_row *row = &a->before->rows[before];
+    return in_group(a, row) && row->series != a->applied->receipt.series &&
+           position(a->before, row->series) < a->began;
+}
+
+static enum sp_status apply_list(struct applying *a, struct sp_err *err)
+{
+    struct sp_applied *applied = a->applied;
+    const struct sp_apply_message *m = a->message;
+    if (is_late(a)) {
+        applied->late = true;
+        return SP_OK;
+    }
+    int at = position(a->before, applied->receipt.series);
+    a->began = m->part > 0 && at >= 0 ? at : a->before ? a->before->receipt_count : 0;
+    bool all = whole(a->before, applied->receipt.series, &applied->receipt, &applied->parts, &applied->parts_of);
+    applied->partial = m->part == 0 ? !m->last_part : !all;
+    put_all_named(a);
+    /* A list without parts that is not the last word still says who travels so far. */
+    put_standing(a, all || m->part == 0 ? leaves_list : NULL);
+    applied->partial = applied->partial || others_open(a);
+    return check_count(a, err);
+}
+
+static enum sp_status apply_change(struct applying *a, struct sp_err *err)
+{
+    put_all_named(a);
+    put_standing(a, NULL);
+    a->applied->partial = !a->message->standing;
+    return check_count(a, err);
+}
+
+static void apply_removal(struct applying *a)
+{
+    struct sp_applied *applied = a->applied;
+    for (int i = 0; i < a->roster->row_count; i++) {
+        const struct sp_match *match = &a->matches[i];
+        if (match->same_as >= 0)
+            continue;
+        if (match->before >= 0 && in_group(a, &a->before->rows[match->before]))
+            applied->removed++;
+        else if (match->before >= 0)
+            a->named_by[match->before] = -1, applied->unknown++;
+        else
+            applied->unknown++;
+    }
+    put_standing(a, NULL);
+    applied->partial = true;
+}
+
+/* Boarding is over: those named are one thing, all others of the group the other. Parts may come in any order. */
+static void apply_close(struct applying *a)
+{
+    struct sp_applied *applied = a->applied;
+    enum sp_listing_action action = a->message->action;
+    bool says = action == SP_ACTION_CLOSE_NOT_ON_BOARD || action == SP_ACTION_CLOSE_ON_BOARD;
+    enum sp_boarding named = action == SP_ACTION_CLOSE_ON_BOARD ? SP_BOARDING_ON_BOARD : SP_BOARDING_NOT_ON_BOARD;
+    enum sp_boarding others = action == SP_ACTION_CLOSE_ON_BOARD ? SP_BOARDING_NOT_ON_BOARD : SP_BOARDING_ON_BOARD;
+    for (int i = 0; i < a->before->row_count; i++) {
+        struct sp_applied_row *row = put(a, i);
+        bool is_named = a->named_by[i] >= 0 && in_group(a, &row->index);
+        enum sp_boarding boarding = row->index.boarding;
+        if (says && is_named) {
+            row->index.boarding = named;
+            row->index.series = applied->receipt.series;
+        } else if (says && in_group(a, &row->index) && row->index.series != applied->receipt.series) {
+            row->index.boarding = others;
+        }
+        row->changed = row->index.boarding != boarding;
+        applied->changed += row->changed;
+        applied->kept += !row->changed;
+    }
+    for (int i = 0; says && i < a->roster->row_count; i++)
+        applied->unknown += a->matches[i].same_as < 0 && a->matches[i].before < 0;
+    applied->closes = true;
+}
+
+/* ---- all together ---- */
+
+static bool is_close_out(enum sp_listing_action action)
+{
+    return action == SP_ACTION_CLOSE || action == SP_ACTION_CLOSE_NOT_ON_BOARD ||
+           action == SP_ACTION_CLOSE_ON_BOARD;
+}
+
+static enum sp_status check(const struct applying *a, struct sp_err *err)
+{
+    const char *manifest = a->roster->manifest;
+    enum sp_listing_action action = a->message->action;
+    if (a->message->part < 0 || a->message->part > PARTS_MAX)
+        return sp_fail(err, SP_E_LIMIT, "manifest %s: part %d of a list, the limit is %d", manifest,
+                       a->message->part, PARTS_MAX);
+    if (action == SP_ACTION_ANSWER)
+        return sp_fail(err, SP_E_UNSUPPORTED, "manifest %s: an authority's answer changes no manifest", manifest);
+    if (!a->before && action != SP_ACTION_LIST && action != SP_ACTION_CHANGE)
+        return sp_fail(err, SP_E_NOTFOUND,
+                       "manifest %s was never published: there is nothing that a %s could change", manifest,
+                       sp_listing_kind_word(a->message->group, action));
+    if (a->before && a->before->state >= SP_MANIFEST_CLOSED &&
+        !(is_close_out(action) && a->before->state == SP_MANIFEST_CLOSED))
+        return sp_fail(err, SP_E_CLOSED, "manifest %s is %s: it takes no further version", manifest,
+                       sp_manifest_state_word(a->before->state));
+    return SP_OK;
+}
+
+static bool is_known(const struct applying *a)
+{
+    for (int i = 0; a->before && a->message->reference[0] && i < a->before->receipt_count; i++)
+        if (memcmp(a->before->receipts[i].digest, a->applied->receipt.digest, 16) == 0)
+            return true;
+    return false;
+}
+
+static enum sp_status begin(struct applying *a, struct sp_err *err)
+{
+    size_t standing = a->before ? (size_t)a->before->row_count : 0, coming = (size_t)a->roster->row_count;
+    a->applied = calloc(1, sizeof *a->applied);
+    a->matches = calloc(coming + 1, sizeof *a->matches);
+    a->named_by = calloc(standing + 1, sizeof *a->named_by);
+    a->absorbed = calloc(standing + 1, sizeof *a->absorbed);
+    if (a->applied)
+        a->applied->rows = calloc(standing + coming + 1, sizeof *a->applied->rows);
+    if (!a->matches || !a->named_by || !a->absorbed || !a->applied || !a->applied->rows)
+        return sp_fail(err, SP_E_NOMEM, "no memory to apply %zu rows to %zu", coming, standing);
+    return digest(a, a->applied->receipt.digest, err);
+}
+
+static enum sp_status run(struct applying *a, struct sp_err *err)
+{
+    enum sp_status status =
+        sp_apply_match(a->matches, a->applied, a->before, a->rows_before, a->roster, a->message->format, err);
+    if (status != SP_OK)
+        return status;
+    for (int i = 0; a->before && i < a->before->row_count; i++)
+        a->named_by[i] = -1;
+    for (int i = 0; i < a->roster->row_count; i++) {
+        if (a->matches[i].before >= 0)
+            a->named_by[a->matches[i].before] = i;
+        if (a->matches[i].absorbed >= 0)
+            a->absorbed[a->matches[i].absorbed] = true;
+    }
+    fill_receipt(a);
+    a->applied->noted = a->message->reference[0] || a->message->part > 0;
+    switch (a->message->action) {
+    case SP_ACTION_LIST:
+        return apply_list(a, err);
+    case SP_ACTION_CHANGE:
+        return apply_change(a, err);
+    case SP_ACTION_REMOVE:
+        apply_removal(a);
+        return SP_OK;
+    case SP_ACTION_CANCEL_JOURNEY:
+    case SP_ACTION_CLOSE:
+    case SP_ACTION_CLOSE_NOT_ON_BOARD:
+    case SP_ACTION_CLOSE_ON_BOARD:
+        apply_close(a);
+        return SP_OK;
+    default:
+        put_standing(a, NULL);
+        a->applied->partial = true;
+        return SP_OK;
+    }
+}
+
+enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifest_index *before,
+                        const struct sp_row *rows_before, const struct sp_roster *roster,
+                        const struct sp_apply_message *message, const struct sp_manifest_keys *keys, int64_t now_ms,
+                        struct sp_err *err)
+{
+    struct applying a = {.before = before,
+                         .rows_before = rows_before,
+                         .roster = roster,
+                         .message = message,
+                         .keys = keys,
+                         .now_ms = now_ms};
+    enum sp_status status = begin(&a, err);
+    if (status == SP_OK)
+        a.applied->known = is_known(&a);
+    if (status == SP_OK && !a.applied->known)
+        status = check(&a, err);
+    if (status == SP_OK && !a.applied->known)
+        status = run(&a, err);
+    free(a.matches);
+    free(a.named_by);
+    free(a.absorbed);
+    if (status == SP_OK)
+        *ret_applied = a.applied;
+    else
+        sp_applied_free(&a.applied);
+    return status;
+}
+
+void sp_applied_free(struct sp_applied **applied)
+{
+    if (!applied || !*applied)
+        return;
+    free((*applied)->rows);
+    free(*applied);
+    *applied = NULL;
+}
+
+enum sp_manifest_state sp_applied_state(const struct sp_applied *applied, const struct sp_manifest_index *before,
+                                        bool differs)
+{
+    if (applied->closes)
+        return SP_MANIFEST_CLOSED;
+    if (!before || before->state == SP_MANIFEST_PARTIAL)
+        return applied->partial ? SP_MANIFEST_PARTIAL : SP_MANIFEST_COMPLETE;
+    return differs ? SP_MANIFEST_AMENDED : before->state;
+}
+
+void sp_apply_note(struct sp_manifest_index *index, const struct sp_index_receipt *receipt)
+{
+    if (index->receipt_count == SP_INDEX_MAX_RECEIPTS)
+        memmove(index->receipts, index->receipts + 1, (size_t)--index->receipt_count * sizeof *index->receipts);
+    index->receipts[index->receipt_count++] = *receipt;
+}

@@ -1,0 +1,788 @@
+/* What messages make of a manifest: the state table of docs/manifests.md 4, who is who, lists in parts, and random
+ * sequences against a model that is too simple to be wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "roster/apply.h"
+#include "roster/manifest_store.h"
+
+/* A traveller as a message names it: NULL is "not given". A document is "issuer number". */
+struct person {
+    const char *ref, *document, *surname, *dob, *seat;
+};
+
+/* A manifest that messages are applied to, as publish.c does with a store. */
+struct manifest {
+    struct sp_manifest_keys keys;
+    struct sp_manifest_index *index; /* NULL: none stands */
+    struct sp_row *rows;
+    struct sp_applied *last;
+    enum sp_status status;
+    int64_t now_ms;
+};
+
+static void manifest_new(struct manifest *m)
+{
+    memset(m, 0, sizeof *m);
+    sp_seal_new_key(&m->keys.rows);
+    m->now_ms = 1000;
+}
+
+static void rows_free(struct sp_row *rows, int count)
+{
+    for (int i = 0; i < count; i++)
+        sp_row_clear(&rows[i]);
+    free(rows);
+}
+
+static void manifest_free(struct manifest *m)
+{
+    rows_free(m->rows, m->index ? m->index->row_count : 0);
+    sp_manifest_index_free(&m->index);
+    sp_applied_free(&m->last);
+}
+
+static void copy_row(struct sp_row *ret, const struct sp_row *row)
+{
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    assert_int_equal(sp_row_encode(&bytes, &length, row, NULL), SP_OK);
+    assert_int_equal(sp_row_decode(ret, bytes, length, NULL), SP_OK);
+    free(bytes);
+}
+
+static struct sp_roster *roster_of(const struct person *people, int count)
+{
+    struct sp_roster *roster = calloc(1, sizeof *roster);
+    assert_non_null(roster);
+    snprintf(roster->manifest, sizeof roster->manifest, "air-zx-417-20261204-jfk");
+    roster->rows = calloc((size_t)count + 1, sizeof *roster->rows);
+    assert_non_null(roster->rows);
+    roster->row_count = count;
+    for (int i = 0; i < count; i++) {
+        struct sp_row row = {.line = i + 1};
+        const char *space = people[i].document ? strchr(people[i].document, ' ') : NULL;
+        char issuer[8] = "";
+        for (int c = 0; c < SP_COLUMN_COUNT; c++)
+            row.values[c] = "";
+        if (space) {
+            snprintf(issuer, sizeof issuer, "%.3s", people[i].document);
+            row.values[SP_COLUMN_DOC_ISSUER] = issuer;
+            row.values[SP_COLUMN_DOC_TYPE] = "P";
+            row.values[SP_COLUMN_DOC_NUMBER] = space + 1;
+        }
+        row.values[SP_COLUMN_TRAVELLER_REF] = people[i].ref ? people[i].ref : "";
+        row.values[SP_COLUMN_SURNAME] = people[i].surname ? people[i].surname : "";
+        row.values[SP_COLUMN_DOB] = people[i].dob ? people[i].dob : "";
+        row.values[SP_COLUMN_SEAT_OR_CABIN] = people[i].seat ? people[i].seat : "";
+        row.values[SP_COLUMN_NATIONALITY] = "UTO";
+        copy_row(&roster->rows[i], &row);
+        roster->rows[i].line = i + 1;
+    }
+    return roster;
+}
+
+static void advance(struct manifest *m)
+{
+    const struct sp_applied *applied = m->last;
+    struct sp_manifest_index *next = NULL;
+    struct sp_row *rows = calloc((size_t)applied->row_count + 1, sizeof *rows);
+    assert_non_null(rows);
+    assert_int_equal(sp_index_new(&next, "air-zx-417-20261204-jfk", applied->row_count, NULL), SP_OK);
+    for (int i = 0; i < applied->row_count; i++)
+        next->rows[i] = applied->rows[i].index;
+    sp_index_sort(next);
+    for (int i = 1; i < next->row_count; i++)
+        assert_true(memcmp(next->rows[i - 1].row, next->rows[i].row, SP_ROW_BYTES) < 0);
+    for (int i = 0; i < applied->row_count; i++) {
+        const struct sp_applied_row *row = &applied->rows[i];
+        const struct sp_index_row *place = sp_index_find(next, row->index.row);
+        copy_row(&rows[place - next->rows], row->source >= 0 ? &row->row : &m->rows[row->before]);
+    }
+    next->state = sp_applied_state(applied, m->index, applied->added + applied->changed + applied->removed > 0);
+    next->version = m->index ? m->index->version + 1 : 1;
+    for (int i = 0; m->index && i < m->index->receipt_count; i++)
+        next->receipts[next->receipt_count++] = m->index->receipts[i];
+    sp_apply_note(next, &applied->receipt);
+    rows_free(m->rows, m->index ? m->index->row_count : 0);
+    sp_manifest_index_free(&m->index);
+    m->index = next;
+    m->rows = rows;
+}
+
+static struct sp_apply_message message_of(enum sp_listing_action action)
+{
+    return (struct sp_apply_message){.format = SP_LISTING_PAXLST,
+                                     .group = SP_GROUP_PASSENGERS,
+                                     .action = action,
+                                     .reference = "",
+                                     .series = "",
+                                     .last_part = true,
+                                     .declared = -1,
+                                     .carrier = "ZX",
+                                     .journey = "417",
+                                     .dep_port = "JFK",
+                                     .arr_port = "",
+                                     .sched_dep = "2026-12-04T18:20",
+                                     .sched_arr = "",
+                                     .direction = ""};
+}
+
+/* Apply; on success the manifest goes on, unless nothing was to be done. */
+static void tell(struct manifest *m, const struct sp_apply_message *message, const struct person *people, int count)
+{
+    struct sp_roster *roster = roster_of(people, count);
+    struct sp_err err = {0};
+    sp_applied_free(&m->last);
+    m->status = sp_apply(&m->last, m->index, m->rows, roster, message, &m->keys, m->now_ms, &err);
+    if (m->status != SP_OK)
+        assert_int_not_equal(err.text[0], 0);
+    else if (!m->last->known && !m->last->late)
+        advance(m);
+    sp_roster_free(&roster);
+}
+
+#define TELL(m, message, ...)                                                                                      \
+    do {                                                                                                           \
+        const struct person told[] = {__VA_ARGS__};                                                                \
+        tell(m, message, told, (int)(sizeof told / sizeof told[0]));                                               \
+    } while (0)
+
+static int find_row(const struct manifest *m, enum sp_column column, const char *value)
+{
+    int found = -1;
+    for (int i = 0; m->index && i < m->index->row_count; i++)
+        if (strcmp(m->rows[i].values[column], value) == 0) {
+            assert_int_equal(found, -1); /* nobody is there twice */
+            found = i;
+        }
+    return found;
+}
+
+static bool has(const struct manifest *m, const char *surname)
+{
+    return find_row(m, SP_COLUMN_SURNAME, surname) >= 0;
+}
+
+#define P(n)                                                                                                       \
+    {                                                                                                              \
+        "R" #n, "UTO P" #n, "SAMPLE" #n, "1990-01-0" #n, NULL                                                      \
+    }
+#define STATE(m) ((m)->index->state)
+
+/* Every row of the table. */
+static void test_states(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST), part = list, change = message_of(SP_ACTION_CHANGE),
+                            removal = message_of(SP_ACTION_REMOVE), close = message_of(SP_ACTION_CLOSE);
+    manifest_new(&m);
+    TELL(&m, &removal, P(1)); /* none: nothing to remove from, nothing to close */
+    assert_int_equal(m.status, SP_E_NOTFOUND);
+    TELL(&m, &close, P(1));
+    assert_int_equal(m.status, SP_E_NOTFOUND);
+
+    part.series = "S1", part.part = 1, part.last_part = false, part.reference = "M1";
+    TELL(&m, &part, P(1), P(2)); /* none, not the last part: PARTIAL */
+    assert_int_equal(STATE(&m), SP_MANIFEST_PARTIAL);
+    assert_int_equal(m.last->parts, 1);
+    assert_int_equal(m.last->parts_of, 0);
+    TELL(&m, &change, P(4)); /* open: PARTIAL stays */
+    assert_int_equal(STATE(&m), SP_MANIFEST_PARTIAL);
+    part.part = 2, part.last_part = true, part.reference = "M2";
+    TELL(&m, &part, P(3)); /* all parts: COMPLETE; who came by a change since the list began stays */
+    assert_int_equal(STATE(&m), SP_MANIFEST_COMPLETE);
+    assert_int_equal(m.index->row_count, 4);
+    assert_int_equal(m.last->parts_of, 2);
+    TELL(&m, &part, P(3)); /* the very same message */
+    assert_true(m.last->known);
+
+    list.reference = "M3";
+    TELL(&m, &list, P(1), P(2), P(3)); /* a whole list of another reference replaces: AMENDED */
+    assert_int_equal(STATE(&m), SP_MANIFEST_AMENDED);
+    assert_int_equal(m.index->row_count, 3);
+    assert_int_equal(m.last->removed, 1);
+    assert_int_equal(m.last->kept, 3);
+    TELL(&m, &change, {"R1", NULL, NULL, NULL, "14C"});
+    assert_int_equal(STATE(&m), SP_MANIFEST_AMENDED);
+    assert_int_equal(m.last->changed, 1);
+    assert_int_equal(m.last->kept, 2);
+    assert_true(has(&m, "SAMPLE1")); /* what a change does not say stays */
+    TELL(&m, &removal, P(2), P(9));
+    assert_int_equal(m.index->row_count, 2);
+    assert_int_equal(m.last->unknown, 1);
+
+    TELL(&m, &close, {0});
+    assert_int_equal(STATE(&m), SP_MANIFEST_CLOSED);
+    TELL(&m, &change, P(5));
+    assert_int_equal(m.status, SP_E_CLOSED);
+    list.reference = "M9";
+    TELL(&m, &list, P(5));
+    assert_int_equal(m.status, SP_E_CLOSED);
+    list.reference = "M3"; /* sent again after all: known, no error */
+    TELL(&m, &list, P(1), P(2), P(3));
+    assert_int_equal(m.status, SP_OK);
+    assert_true(m.last->known);
+    struct sp_apply_message out = message_of(SP_ACTION_CLOSE_NOT_ON_BOARD);
+    TELL(&m, &out, P(3));
+    assert_int_equal(STATE(&m), SP_MANIFEST_CLOSED);
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE3")].boarding, SP_BOARDING_NOT_ON_BOARD);
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE1")].boarding, SP_BOARDING_ON_BOARD);
+    m.index->state = SP_MANIFEST_PURGED;
+    TELL(&m, &out, P(1));
+    assert_int_equal(m.status, SP_E_CLOSED);
+    manifest_free(&m);
+}
+
+static void test_complete_at_once(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST), answer = message_of(SP_ACTION_ANSWER),
+                            cancel = message_of(SP_ACTION_CANCEL_JOURNEY),
+                            journey = message_of(SP_ACTION_CHANGE_JOURNEY), change = message_of(SP_ACTION_CHANGE);
+    manifest_new(&m);
+    TELL(&m, &answer, P(1));
+    assert_int_equal(m.status, SP_E_UNSUPPORTED);
+    TELL(&m, &change, P(1)); /* none: a change alone is no list */
+    assert_int_equal(STATE(&m), SP_MANIFEST_PARTIAL);
+    TELL(&m, &list, P(1), P(2));
+    assert_int_equal(STATE(&m), SP_MANIFEST_COMPLETE);
+    TELL(&m, &journey, {0});
+    assert_int_equal(m.status, SP_OK);
+    assert_int_equal(sp_applied_state(m.last, m.index, true), SP_MANIFEST_AMENDED);
+    TELL(&m, &cancel, {0});
+    assert_int_equal(STATE(&m), SP_MANIFEST_CLOSED);
+    assert_int_equal(m.index->rows[0].boarding, SP_BOARDING_UNKNOWN);
+    TELL(&m, &cancel, {0});
+    assert_int_equal(m.status, SP_E_CLOSED);
+    manifest_free(&m);
+}
+
+/* Full lists of one group never touch the other. */
+static void test_groups(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message passengers = message_of(SP_ACTION_LIST), crew = passengers, both = passengers;
+    crew.group = SP_GROUP_CREW;
+    both.group = SP_GROUP_BOTH;
+    manifest_new(&m);
+    TELL(&m, &passengers, P(1), P(2));
+    TELL(&m, &crew, P(7), P(8));
+    assert_int_equal(m.index->row_count, 4);
+    assert_true(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE7")].crew);
+    TELL(&m, &passengers, P(1), P(3), P(8)); /* a crew member among the passengers stays crew, and stays one row */
+    assert_true(!has(&m, "SAMPLE2") && has(&m, "SAMPLE7"));
+    assert_true(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE8")].crew);
+    TELL(&m, &crew, P(8));
+    assert_true(!has(&m, "SAMPLE7") && has(&m, "SAMPLE1") && has(&m, "SAMPLE3"));
+    struct sp_apply_message removal = message_of(SP_ACTION_REMOVE);
+    TELL(&m, &removal, P(8)); /* a removal of passengers is none of crew */
+    assert_true(has(&m, "SAMPLE8"));
+    assert_int_equal(m.last->unknown, 1);
+    struct sp_apply_message out = message_of(SP_ACTION_CLOSE_ON_BOARD);
+    TELL(&m, &out, P(1));
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE1")].boarding, SP_BOARDING_ON_BOARD);
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE3")].boarding, SP_BOARDING_NOT_ON_BOARD);
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE8")].boarding, SP_BOARDING_UNKNOWN);
+    manifest_free(&m);
+    manifest_new(&m);
+    TELL(&m, &crew, P(7));
+    TELL(&m, &both, P(1)); /* both: all are named */
+    assert_int_equal(m.index->row_count, 1);
+    manifest_free(&m);
+}
+
+/* A manifest is not complete while the other group's list lacks parts. */
+static void test_other_group_open(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message passengers = message_of(SP_ACTION_LIST), crew = passengers;
+    crew.group = SP_GROUP_CREW;
+    passengers.series = "S", passengers.part = 1, passengers.last_part = false;
+    manifest_new(&m);
+    TELL(&m, &passengers, P(1));
+    TELL(&m, &crew, P(7));
+    assert_int_equal(STATE(&m), SP_MANIFEST_PARTIAL);
+    passengers.part = 2, passengers.last_part = true;
+    TELL(&m, &passengers, P(2));
+    assert_int_equal(STATE(&m), SP_MANIFEST_COMPLETE);
+    assert_int_equal(m.index->row_count, 3);
+    manifest_free(&m);
+}
+
+/* Three parts in every order, one of them twice. */
+static void test_parts_in_any_order(void **state)
+{
+    (void)state;
+    static const int orders[6][3] = {{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
+    static const struct person sixfold[3][2] = {{P(1), P(2)}, {P(3), P(4)}, {P(5), P(6)}};
+    for (int order = 0; order < 6; order++)
+        for (int twice = 0; twice < 3; twice++) {
+            struct manifest m;
+            struct sp_apply_message old = message_of(SP_ACTION_LIST), part = old;
+            manifest_new(&m);
+            old.reference = "OLD";
+            TELL(&m, &old, P(1), P(9)); /* another list stands: 9 leaves when the new one is whole, not before */
+            part.series = "NEW";
+            for (int k = 0; k < 3; k++) {
+                char reference[8];
+                part.part = orders[order][k];
+                part.last_part = part.part == 3;
+                snprintf(reference, sizeof reference, "N%d", part.part);
+                part.reference = reference;
+                for (int again = 0; again <= (k == twice); again++) {
+                    tell(&m, &part, sixfold[part.part - 1], 2);
+                    assert_int_equal(m.last->known, again);
+                }
+                assert_int_equal(has(&m, "SAMPLE9"), k < 2);
+                assert_int_equal(STATE(&m), SP_MANIFEST_AMENDED);
+            }
+            assert_int_equal(m.index->row_count, 6);
+            manifest_free(&m);
+        }
+}
+
+/* A missing part: nobody leaves; the next round of the same reference begins anew when the first was whole. */
+static void test_rounds(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message part = message_of(SP_ACTION_LIST);
+    manifest_new(&m);
+    part.series = "ZX417/041226";
+    part.reference = "A1", part.part = 1, part.last_part = false;
+    TELL(&m, &part, P(1), P(2));
+    part.reference = "A2", part.part = 2, part.last_part = true;
+    TELL(&m, &part, P(3), P(4));
+    assert_int_equal(STATE(&m), SP_MANIFEST_COMPLETE);
+    part.reference = "B2", part.part = 2, part.last_part = true; /* second round, backwards */
+    TELL(&m, &part, P(4));
+    assert_int_equal(m.index->row_count, 4);
+    assert_int_equal(STATE(&m), SP_MANIFEST_COMPLETE); /* nobody came, changed or left: as it was */
+    assert_true(m.last->noted);
+    part.reference = "B1", part.part = 1, part.last_part = false;
+    TELL(&m, &part, P(1));
+    assert_int_equal(m.index->row_count, 2);
+    part.reference = "A2", part.part = 2, part.last_part = true; /* an old message comes again */
+    TELL(&m, &part, P(3), P(4));
+    assert_true(m.last->known);
+    manifest_free(&m);
+}
+
+/* A part of a list that a newer list has replaced meanwhile does nothing; a newer list in parts survives an older
+ * one. */
+static void test_late_parts(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message a = message_of(SP_ACTION_LIST), b = a;
+    a.series = "A", b.series = "B";
+    a.reference = "A1", a.part = 1, a.last_part = false;
+    b.reference = "B1", b.part = 1, b.last_part = false;
+    manifest_new(&m);
+    TELL(&m, &a, P(1), P(2));
+    TELL(&m, &b, P(1), P(3));
+    a.reference = "A2", a.part = 2, a.last_part = true;
+    TELL(&m, &a, P(3), P(4)); /* A is whole: B's people stay, B began later */
+    assert_int_equal(m.index->row_count, 4);
+    b.reference = "B2", b.part = 2, b.last_part = true;
+    TELL(&m, &b, P(5)); /* B is whole: 3 was named by A after B named it, and stays */
+    assert_true(has(&m, "SAMPLE1") && has(&m, "SAMPLE3") && has(&m, "SAMPLE5"));
+    assert_int_equal(m.index->row_count, 3);
+    a.reference = "A2b";
+    TELL(&m, &a, P(6));
+    manifest_free(&m);
+
+    manifest_new(&m);
+    a.reference = "A1", a.part = 1, a.last_part = false;
+    TELL(&m, &a, P(1));
+    struct sp_apply_message whole = message_of(SP_ACTION_LIST);
+    whole.reference = "W";
+    TELL(&m, &whole, P(7));
+    assert_int_equal(m.index->row_count, 1);
+    a.reference = "A2", a.part = 2, a.last_part = true;
+    TELL(&m, &a, P(2));
+    assert_true(m.last->late);
+    assert_int_equal(m.index->row_count, 1);
+    a.part = 100;
+    TELL(&m, &a, P(2));
+    assert_int_equal(m.status, SP_E_LIMIT);
+    manifest_free(&m);
+}
+
+/* "One flight, 1257 passengers" (GTAS #201): the same flight's list again and again, under new references, in other
+ * cases and spellings, from two kinds of senders. */
+static void test_same_flight_again(void **state)
+{
+    (void)state;
+    enum { COUNT = 400 };
+    static char refs[COUNT][16], documents[COUNT][16], names[COUNT][24], lower[COUNT][24];
+    static struct person people[COUNT];
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST);
+    manifest_new(&m);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(refs[i], sizeof refs[i], "R%d", i);
+        snprintf(documents[i], sizeof documents[i], "UTO L%06d", i);
+        snprintf(names[i], sizeof names[i], "SAMPLE %d", i);
+        snprintf(lower[i], sizeof lower[i], "Sample%d", i);
+    }
+    uint8_t first[SP_ROW_BYTES] = {0};
+    for (int round = 0; round < 8; round++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "M%d", round);
+        list.reference = reference;
+        list.format = round % 4 == 3 ? SP_LISTING_CSV : SP_LISTING_PAXLST;
+        for (int i = 0; i < COUNT; i++) {
+            people[i] = (struct person){refs[i], documents[i], round % 2 ? lower[i] : names[i], "1990-01-01", NULL};
+            if (round == 0 || round == 5)
+                people[i].ref = NULL; /* the reservation list knows no ABO */
+            if (round % 4 == 3)
+                people[i].document = NULL;
+            if (round % 4 == 2)
+                people[i].ref = i % 2 ? refs[i] : NULL;
+        }
+        tell(&m, &list, people, COUNT);
+        assert_int_equal(m.status, SP_OK);
+        assert_int_equal(m.index->row_count, COUNT);
+        assert_int_equal(m.last->added, round == 0 ? COUNT : 0);
+        int row = find_row(&m, SP_COLUMN_DOC_NUMBER, "L000007"); /* known since round 0, and never lost */
+        assert_true(row >= 0);
+        if (round > 0)
+            assert_memory_equal(m.index->rows[row].row, first, SP_ROW_BYTES);
+        memcpy(first, m.index->rows[row].row, SP_ROW_BYTES);
+    }
+    manifest_free(&m);
+}
+
+/* Duplicates (GTAS #1066, #1729): who is one traveller, and who is not. */
+static void test_who_is_who(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST), change = message_of(SP_ACTION_CHANGE);
+    manifest_new(&m);
+    TELL(&m, &list, {NULL, "UTO P1", "DOE", "1990-01-01", NULL}, {NULL, NULL, "ROE", "1991-01-01", NULL});
+    TELL(&m, &change, {"R1", "UTO P1", "DOE", "1990-01-01", NULL}, {"R2", "UTO P2", "ROE", "1991-01-01", NULL});
+    assert_int_equal(m.last->changed, 2); /* a reference, a document comes to the same rows */
+    assert_int_equal(m.index->row_count, 2);
+    TELL(&m, &change, {NULL, NULL, "Doe", "1990-01-01", NULL});
+    assert_int_equal(m.index->row_count, 2);
+    TELL(&m, &change,
+         {"R9", "UTO P9", "DOE", "1990-01-01", NULL}); /* a namesake of another document and reference */
+    assert_int_equal(m.last->added, 1);
+    TELL(&m, &change, {NULL, NULL, "DOE", "1990-01-01", NULL}); /* of two it cannot be said which */
+    assert_int_equal(m.last->added, 1);
+    assert_int_equal(m.last->problem_count, 1);
+    manifest_free(&m);
+
+    manifest_new(&m); /* a document gives away that two rows are one traveller */
+    TELL(&m, &list, {"R1", NULL, "DOE", "1990-01-01", NULL}, {NULL, "UTO P1", "DOE-ROE", "1990-01-01", NULL});
+    assert_int_equal(m.index->row_count, 2);
+    TELL(&m, &change, {"R1", "UTO P1", "DOE", "1990-01-01", NULL});
+    assert_int_equal(m.index->row_count, 1);
+    assert_int_equal(m.last->removed, 1);
+    TELL(&m, &change, {"R1", "UTO P2", "DOE", "1990-01-01", NULL}); /* a new passport */
+    TELL(&m, &change, {"R5", "UTO P1", "POE", "1992-01-01", NULL}); /* whose old number another traveller has */
+    assert_int_equal(m.index->row_count, 2);
+    manifest_free(&m);
+
+    manifest_new(&m); /* a row's id was made from a document that it no longer has */
+    TELL(&m, &list, {NULL, "UTO P1", "DOE", "1990-01-01", NULL});
+    TELL(&m, &change, {"R1", "UTO P1", "DOE", "1990-01-01", NULL});
+    TELL(&m, &change, {"R1", "UTO P2", "DOE", "1990-01-01", NULL});
+    TELL(&m, &change, {NULL, "UTO P1", "ROE", "1990-01-01", NULL});
+    assert_int_equal(m.index->row_count, 2);
+    manifest_free(&m);
+}
+
+/* Repeats and contradictions inside one message are joined or kept, and always said. */
+static void test_contradictions(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST);
+    manifest_new(&m);
+    TELL(&m, &list, P(1), P(1), {"R2", "UTO P2", "ROE", "1991-01-01", "1A"},
+         {"R2", "UTO P2", "ROE", "1991-01-01", "2B"}, {"R3", "UTO P2", "POE", "1992-01-01", NULL},
+         {NULL, NULL, "POE", "1992-01-01", "3C"});
+    assert_int_equal(m.status, SP_OK);
+    assert_int_equal(m.index->row_count, 3);
+    assert_int_equal(m.last->problem_count,
+                     2); /* the seat, and one document of two people; the plain repeat is none */
+    assert_int_equal(m.last->problems[0].source, 3);
+    assert_non_null(strstr(m.last->problems[0].text, "line 3"));
+    assert_string_equal(m.rows[find_row(&m, SP_COLUMN_SURNAME, "ROE")].values[SP_COLUMN_SEAT_OR_CABIN], "1A");
+    assert_string_equal(m.rows[find_row(&m, SP_COLUMN_SURNAME, "POE")].values[SP_COLUMN_SEAT_OR_CABIN], "3C");
+    for (int i = 0; i < m.last->problem_count; i++) /* no traveller's data in what is said */
+        assert_null(strstr(m.last->problems[i].text, "POE"));
+    manifest_free(&m);
+}
+
+/* A close-out in parts: the second part must not undo the first. */
+static void test_close_out_parts(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST), out = message_of(SP_ACTION_CLOSE_NOT_ON_BOARD);
+    manifest_new(&m);
+    TELL(&m, &list, P(1), P(2), P(3));
+    out.series = "C", out.part = 1, out.last_part = false, out.reference = "C1";
+    TELL(&m, &out, P(1));
+    out.part = 2, out.last_part = true, out.reference = "C2";
+    TELL(&m, &out, P(2), P(9));
+    assert_int_equal(m.last->unknown, 1);
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE1")].boarding, SP_BOARDING_NOT_ON_BOARD);
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE2")].boarding, SP_BOARDING_NOT_ON_BOARD);
+    assert_int_equal(m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE3")].boarding, SP_BOARDING_ON_BOARD);
+    manifest_free(&m);
+}
+
+/* A standing gallery: deltas, and rows that have expired. */
+static void test_standing(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message change = message_of(SP_ACTION_CHANGE), removal = message_of(SP_ACTION_REMOVE);
+    change.standing = removal.standing = true;
+    manifest_new(&m);
+    TELL(&m, &change, P(1), P(2), P(3));
+    assert_int_equal(STATE(&m), SP_MANIFEST_COMPLETE);
+    m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE1")].valid_to_ms = m.now_ms - 1;
+    m.index->rows[find_row(&m, SP_COLUMN_SURNAME, "SAMPLE2")].valid_to_ms = m.now_ms + 1;
+    TELL(&m, &removal, P(3));
+    assert_int_equal(m.last->expired, 1);
+    assert_int_equal(m.index->row_count, 1);
+    assert_true(has(&m, "SAMPLE2"));
+    manifest_free(&m);
+}
+
+static void test_receipts_roll(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message change = message_of(SP_ACTION_CHANGE);
+    manifest_new(&m);
+    for (int i = 0; i < SP_INDEX_MAX_RECEIPTS + 10; i++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "M%d", i);
+        change.reference = reference;
+        TELL(&m, &change, P(1));
+    }
+    assert_int_equal(m.index->receipt_count, SP_INDEX_MAX_RECEIPTS);
+    assert_int_equal(m.index->row_count, 1);
+    manifest_free(&m);
+}
+
+/* ---- random sequences ---- */
+
+enum { PEOPLE = 40, SERIES = 3, PARTS = 3, STEPS = 400, RUNS = 12 };
+
+struct model {
+    bool there[PEOPLE];
+    int named_at[PEOPLE]; /* when the newest list or change that names it began */
+    uint8_t id[PEOPLE][SP_ROW_BYTES];
+    struct open_list {
+        int round, began; /* began 0: not yet */
+        bool seen[PARTS];
+        bool people[PARTS][PEOPLE];
+        bool replaced;
+    } lists[SERIES];
+};
+
+static uint64_t dice_state;
+static int dice(int sides)
+{
+    dice_state = dice_state * 6364136223846793005ull + 1442695040888963407ull;
+    return (int)((dice_state >> 33) % (uint64_t)sides);
+}
+
+/* However a message names a person: always by name, sometimes by reference and document, too. */
+static struct person presented(int i)
+{
+    static char refs[PEOPLE][8], documents[PEOPLE][12], names[PEOPLE][12], seats[PEOPLE][4];
+    snprintf(refs[i], sizeof refs[i], "R%d", i);
+    snprintf(documents[i], sizeof documents[i], "UTO D%d", i);
+    snprintf(names[i], sizeof names[i], "SAMPLE%d", i);
+    snprintf(seats[i], sizeof seats[i], "%d", dice(90));
+    return (struct person){dice(2) ? refs[i] : NULL, dice(2) ? documents[i] : NULL, names[i], "1990-01-01",
+                           dice(3) ? NULL : seats[i]};
+}
+
+static int present_all(struct person *ret, const bool *named)
+{
+    int count = 0;
+    for (int i = 0; i < PEOPLE; i++)
+        if (named[i])
+            ret[count++] = presented(i);
+    return count;
+}
+
+static void draw(bool *ret_named, int share)
+{
+    for (int i = 0; i < PEOPLE; i++)
+        ret_named[i] = dice(100) < share;
+}
+
+static void expect_part(struct model *model, struct open_list *list, int part, int now)
+{
+    if (list->began == 0)
+        list->began = now;
+    list->seen[part] = true;
+    for (int i = 0; i < PEOPLE; i++)
+        if (list->people[part][i]) {
+            model->there[i] = true;
+            if (model->named_at[i] < list->began)
+                model->named_at[i] = list->began;
+        }
+    for (int k = 0; k < PARTS; k++)
+        if (!list->seen[k])
+            return;
+    for (int i = 0; i < PEOPLE; i++)
+        if (model->named_at[i] < list->began)
+            model->there[i] = false;
+    for (int k = 0; k < SERIES; k++) /* lists that began before this one come too late */
+        if (&model->lists[k] != list && model->lists[k].began > 0 && model->lists[k].began < list->began)
+            model->lists[k].replaced = true;
+}
+
+static void random_part(struct manifest *m, struct model *model, int now)
+{
+    static struct person people[PEOPLE];
+    char series[8], reference[24];
+    int at = dice(SERIES), part = dice(PARTS);
+    struct open_list *list = &model->lists[at];
+    bool again = list->seen[part];
+    bool all = list->seen[0] && list->seen[1] && list->seen[2];
+    if (all || (list->replaced && dice(4) == 0)) { /* the carrier begins another list under another reference */
+        int round = list->round + 1;
+        memset(list, 0, sizeof *list);
+        list->round = round;
+        again = false;
+    }
+    if (!again)
+        draw(list->people[part], 40);
+    struct sp_apply_message message = message_of(SP_ACTION_LIST);
+    snprintf(series, sizeof series, "%d.%d", at, list->round);
+    snprintf(reference, sizeof reference, "%d.%d.%d", at, list->round, part);
+    message.series = series, message.reference = reference;
+    message.part = part + 1, message.last_part = part == PARTS - 1;
+    uint64_t keep = dice_state; /* a repeat says the same: it is drawn from a seed of its own */
+    dice_state = (uint64_t)(at * 1000003 + list->round * 1009 + part);
+    int count = present_all(people, list->people[part]);
+    dice_state = keep;
+    tell(m, &message, people, count);
+    assert_int_equal(m->status, SP_OK);
+    if (again && !list->replaced)
+        assert_true(m->last->known);
+    if (!again && list->replaced && list->began > 0)
+        assert_true(m->last->late);
+    if (!m->last->known && !m->last->late)
+        expect_part(model, list, part, now);
+    else if (m->last->late)
+        list->seen[part] = false;
+}
+
+static void random_delta(struct manifest *m, struct model *model, int now)
+{
+    static struct person people[PEOPLE];
+    bool named[PEOPLE], change = dice(3) > 0;
+    struct sp_apply_message message = message_of(change ? SP_ACTION_CHANGE : SP_ACTION_REMOVE);
+    char reference[16];
+    snprintf(reference, sizeof reference, "D%d", now);
+    message.reference = reference;
+    draw(named, 8);
+    int count = present_all(people, named);
+    if (!m->index && !change)
+        return;
+    tell(m, &message, people, count);
+    assert_int_equal(m->status, SP_OK);
+    for (int i = 0; i < PEOPLE; i++) {
+        if (!named[i])
+            continue;
+        model->there[i] = change;
+        model->named_at[i] = change ? now : 0;
+    }
+    uint64_t version = m->index->version;
+    tell(m, &message, people, count); /* the same bytes again */
+    assert_true(m->last->known);
+    assert_true(m->index->version == version);
+}
+
+static void check_model(const struct manifest *m, struct model *model)
+{
+    int there = 0;
+    for (int i = 0; i < PEOPLE; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "SAMPLE%d", i);
+        int row = find_row(m, SP_COLUMN_SURNAME, name); /* fails on a duplicate */
+        assert_int_equal(row >= 0, model->there[i]);
+        static const uint8_t none[SP_ROW_BYTES];
+        if (row < 0) {
+            memset(model->id[i], 0, SP_ROW_BYTES);
+            continue;
+        }
+        there++;
+        if (memcmp(model->id[i], none, SP_ROW_BYTES) != 0)
+            assert_memory_equal(model->id[i], m->index->rows[row].row, SP_ROW_BYTES);
+        memcpy(model->id[i], m->index->rows[row].row, SP_ROW_BYTES);
+    }
+    assert_int_equal(m->index ? m->index->row_count : 0, there);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    for (int run = 0; run < RUNS; run++) {
+        struct manifest m;
+        struct model model = {0};
+        uint64_t version = 0;
+        manifest_new(&m);
+        dice_state = 20261204u + (uint64_t)run;
+        for (int now = 1; now <= STEPS; now++) {
+            if (dice(3))
+                random_part(&m, &model, now);
+            else
+                random_delta(&m, &model, now);
+            check_model(&m, &model);
+            if (m.index) {
+                assert_true(m.index->version >= version);
+                version = m.index->version;
+            }
+        }
+        manifest_free(&m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_complete_at_once),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_other_group_open),
+        cmocka_unit_test(test_parts_in_any_order),
+        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_late_parts),
+        cmocka_unit_test(test_same_flight_again),
+        cmocka_unit_test(test_who_is_who),
+        cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_close_out_parts),
+        cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_receipts_roll),
+        cmocka_unit_test(test_random),
+    };
+    if (sp_seal_start(NULL) != SP_OK)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
