@@ -9,13 +9,14 @@ typedef void broker_action(struct broker *broker, int at);
 
 /* front.c: what clients say */
 broker_action greet_client;       /* check the lanes, begin a session, void older ones, WELCOME */
-broker_action take_work;          /* FRAME, CLOSE, ENROL: check, refuse with an ANSWER, join or queue */
+broker_action take_work;          /* FRAME, CLOSE, ENROL, REVIEW: check, refuse with an ANSWER, join or queue */
 broker_action answer_draining;    /* ANSWER busy draining */
 broker_action refuse_draining;    /* REFUSED draining */
 broker_action refuse_not_greeted; /* REFUSED not_greeted */
 broker_action refuse_role;        /* REFUSED not_authorised */
 broker_action refuse_flaw;        /* REFUSED bad_message, bad_version or unknown_message */
 broker_action refuse_revoked;     /* REFUSED revoked, session ended */
+broker_action tell;               /* ASK: a page of lanes or workers, to ops */
 broker_action answer_ping;        /* PONG */
 broker_action note_life;          /* nothing: hearing it was enough */
 broker_action end_session;        /* answers to its jobs go nowhere from now on */

@@ -15,6 +15,8 @@
     X(NEW, FRAME, refuse_not_greeted)                                                                              \
     X(NEW, CLOSE, refuse_not_greeted)                                                                              \
     X(NEW, ENROL, refuse_not_greeted)                                                                              \
+    X(NEW, REVIEW, refuse_not_greeted)                                                                             \
+    X(NEW, ASK, refuse_not_greeted)                                                                                \
     X(NEW, PING, refuse_not_greeted)                                                                               \
     X(NEW, PONG, refuse_not_greeted)                                                                               \
     X(NEW, BYE, ignore)                                                                                            \
@@ -22,6 +24,8 @@
     X(GREETED, FRAME, take_work)                                                                                   \
     X(GREETED, CLOSE, take_work)                                                                                   \
     X(GREETED, ENROL, take_work)                                                                                   \
+    X(GREETED, REVIEW, take_work)                                                                                  \
+    X(GREETED, ASK, tell)                                                                                          \
     X(GREETED, PING, answer_ping)                                                                                  \
     X(GREETED, PONG, note_life)                                                                                    \
     X(GREETED, BYE, end_session)                                                                                   \
@@ -29,6 +33,8 @@
     X(LEAVING, FRAME, answer_draining)                                                                             \
     X(LEAVING, CLOSE, answer_draining)                                                                             \
     X(LEAVING, ENROL, answer_draining)                                                                             \
+    X(LEAVING, REVIEW, answer_draining)                                                                            \
+    X(LEAVING, ASK, refuse_draining)                                                                               \
     X(LEAVING, PING, note_life)                                                                                    \
     X(LEAVING, PONG, note_life)                                                                                    \
     X(LEAVING, BYE, end_session)

@@ -24,7 +24,7 @@ struct broker_limits {
     uint64_t max_payload;      /* bytes of one payload */
     uint32_t window;           /* unanswered FRAMEs per lane */
     uint32_t key_sessions;     /* sessions of one key side by side */
-    uint32_t client_jobs;      /* unanswered CLOSEs and ENROLs per session */
+    uint32_t client_jobs;      /* unanswered CLOSEs, ENROLs and REVIEWs per session */
     uint32_t max_credit;       /* a worker's announced credit counts up to this */
     uint32_t patient_credit;   /* of it, for classes enrol and bulk: a gate never waits behind more of them */
     uint32_t max_deliveries;   /* of one job, then error worker_lost */
@@ -65,7 +65,7 @@ struct broker_event {
 /* Everything counted, read by the shell for the metrics and by tests. */
 struct broker_counts {
     uint64_t received[2]; /* messages; [0] front, [1] back */
-    uint64_t frames, closes, enrols, wants;
+    uint64_t frames, closes, enrols, reviews, asks, wants;
     uint64_t refused[SP_REASON_MAX + 1];    /* REFUSED by reason */
     uint64_t answers[7][SP_REASON_MAX + 1]; /* ANSWERs by answer and reason */
     uint64_t orphaned;                      /* answers whose client is gone */

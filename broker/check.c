@@ -14,6 +14,9 @@ static const char *check_one_job(const struct broker *broker, int at)
         return "a queued job is where it says";
     if (job->worker != NOBODY && !broker->workers[job->worker].used)
         return "a job's worker is alive";
+    if (job->worker != NOBODY && job->has_pack &&
+        memcmp(broker->workers[job->worker].pack, job->pack, sizeof job->pack) != 0)
+        return "a job that names a pack is at a worker of that pack";
     if (job->client != NOBODY &&
         (!broker->clients[job->client].used || memcmp(broker->clients[job->client].key, job->sender, 32) != 0))
         return "a job's client is its sender";
@@ -59,7 +62,7 @@ static const char *check_client(const struct broker *broker, int at)
             others++;
     }
     if (others != client->other_jobs || others > broker->limits.client_jobs)
-        return "other_jobs counts the CLOSEs and ENROLs in hand, within its limit";
+        return "other_jobs counts the CLOSEs, ENROLs and REVIEWs in hand, within its limit";
     for (int i = 0; i < SP_PEER_MAX_LANES_ON_WIRE; i++)
         if (unanswered[i] != client->unanswered[i] || unanswered[i] > broker->limits.window)
             return "a lane's window counts its FRAMEs in hand, within its limit";

@@ -30,6 +30,7 @@ int clients_begin(struct broker *broker, const struct sp_header *hello)
         client->used = true;
         client->route = event->route;
         client->role = event->peer->role;
+        memcpy(client->name, event->peer->name, sizeof client->name);
         memcpy(client->key, event->key, sizeof client->key);
         memcpy(client->session, event->fresh_session, sizeof client->session);
         client->lane_count = hello->lane_count;

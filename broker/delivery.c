@@ -82,6 +82,14 @@ static void explain(struct sp_header *header, const struct broker_output *output
         snprintf(header->text, sizeof header->text, "%s", sp_reason_text(output->reason));
 }
 
+static void fill_page(struct sp_header *header, const struct broker_page *page)
+{
+    memcpy(header->what, page->what, sizeof header->what);
+    header->more = page->more;
+    header->told_count = page->count;
+    memcpy(header->told, page->rows, (size_t)page->count * sizeof page->rows[0]);
+}
+
 static void fill_header(struct sp_header *header, const struct delivery *delivery,
                         const struct broker_output *output, const struct sp_header *result)
 {
@@ -99,6 +107,8 @@ static void fill_header(struct sp_header *header, const struct delivery *deliver
     header->kind = output->kind;
     if (output->message == SP_MSG_WELCOME || output->message == SP_MSG_GREET)
         fill_greeting(header, delivery, output);
+    else if (output->message == SP_MSG_TELL)
+        fill_page(header, output->page);
     else if (output->message == SP_MSG_ANSWER && output->from_result)
         memcpy(header->text, result->text, sizeof header->text);
     else if (output->message == SP_MSG_ANSWER || output->message == SP_MSG_REFUSED)

@@ -75,7 +75,7 @@ int dispatch_head(const struct broker *broker, int queue)
 
 void dispatch_expire(struct broker *broker, int at)
 {
-    bool nobody_there = broker->jobs[at].attempt == 0 && !broker_has_worker(broker);
+    bool nobody_there = broker->jobs[at].attempt == 0 && !fleet_has(broker, &broker->jobs[at]);
     dispatch_remove(broker, at);
     inflight_answer(broker, at, SP_ANSWER_EXPIRED, nobody_there ? SP_REASON_NO_WORKER : SP_REASON_BUDGET_SPENT,
                     false);
@@ -99,6 +99,35 @@ static void send_job(struct broker *broker, int at, int worker)
     broker->counts.redelivered += job->attempt > 1;
 }
 
+static bool same_pack(const struct job *a, const struct job *b)
+{
+    return a->has_pack == b->has_pack && memcmp(a->pack, b->pack, sizeof a->pack) == 0;
+}
+
+/* The first job in the queue's order that some worker is free for. Behind a job whose pack nobody is free for,
+ * others must not wait: then the queue is searched, which only queues of enrolments ever are. */
+static int next_job(const struct broker *broker, int queue, int *ret_worker)
+{
+    const struct queue *q = &broker->queues[queue];
+    const struct job *lame = NULL;
+    int best = dispatch_head(broker, queue);
+    if (best == NOBODY || (*ret_worker = fleet_pick(broker, &broker->jobs[best])) != NOBODY)
+        return best;
+    lame = &broker->jobs[best];
+    best = NOBODY;
+    for (int i = 1; lame->has_pack && i < q->count; i++) {
+        const struct job *job = &broker->jobs[q->heap[i]];
+        if (same_pack(job, lame) || (best != NOBODY && !before(job, &broker->jobs[best])))
+            continue;
+        int worker = fleet_pick(broker, job);
+        if (worker == NOBODY)
+            continue;
+        best = q->heap[i];
+        *ret_worker = worker;
+    }
+    return best;
+}
+
 void dispatch_run(struct broker *broker)
 {
     for (int queue = 0; queue < SP_CLASS_COUNT; queue++) {
@@ -107,8 +136,8 @@ void dispatch_run(struct broker *broker)
                 dispatch_expire(broker, at);
                 continue;
             }
-            int worker = fleet_pick(broker, queue);
-            if (worker == NOBODY)
+            int worker = NOBODY;
+            if ((at = next_job(broker, queue, &worker)) == NOBODY)
                 break; /* later classes find none either, but their late jobs must still be answered */
             send_job(broker, at, worker);
         }

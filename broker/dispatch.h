@@ -13,7 +13,7 @@ void dispatch_add(struct broker *broker, int job);
 void dispatch_remove(struct broker *broker, int job);
 /* The head of one queue; NOBODY. */
 int dispatch_head(const struct broker *broker, int queue);
-/* Hand out jobs while there are any and some worker has free credit. */
+/* Hand out jobs while there are any and some worker (of the job's pack, where it names one) has free credit. */
 void dispatch_run(struct broker *broker);
 /* The budget of a queued job is over: say so. */
 void dispatch_expire(struct broker *broker, int job);

@@ -37,6 +37,9 @@ int fleet_begin(struct broker *broker)
         *worker = (struct worker){
             .used = true, .route = broker->event->route, .heard_ns = broker->now, .said_ns = broker->now};
         memcpy(worker->key, broker->event->key, sizeof worker->key);
+        memcpy(worker->name, broker->event->peer->name, sizeof worker->name);
+        memcpy(worker->backend, broker->event->header->backend, sizeof worker->backend);
+        memcpy(worker->pack, broker->event->header->pack, sizeof worker->pack);
         index_add(&broker->worker_routes, i, hash_route(&broker->worker_routes, &worker->route));
         return i;
     }
@@ -82,14 +85,27 @@ static bool patient(int queue)
     return queue >= SP_CLASS_ENROL - 1;
 }
 
-int fleet_pick(const struct broker *broker, int queue)
+static bool suits(const struct worker *worker, const struct job *job)
+{
+    return !job->has_pack || memcmp(worker->pack, job->pack, sizeof worker->pack) == 0;
+}
+
+bool fleet_has(const struct broker *broker, const struct job *job)
+{
+    for (int i = 0; i < broker->limits.max_workers; i++)
+        if (broker->workers[i].used && !broker->workers[i].draining && suits(&broker->workers[i], job))
+            return true;
+    return false;
+}
+
+int fleet_pick(const struct broker *broker, const struct job *job)
 {
     int best = NOBODY;
     uint32_t best_free = 0;
     for (int i = 0; i < broker->limits.max_workers; i++) {
         const struct worker *worker = &broker->workers[i];
         if (!worker->used || worker->draining || worker->held >= worker->credit ||
-            (patient(queue) && worker->patient >= broker->limits.patient_credit))
+            (patient(job->queue) && worker->patient >= broker->limits.patient_credit) || !suits(worker, job))
             continue;
         uint32_t free = worker->credit - worker->held;
         if (free > best_free || (free == best_free && worker->served < broker->workers[best].served)) {

@@ -12,9 +12,11 @@ int fleet_begin(struct broker *broker);
 void fleet_end(struct broker *broker, int worker);
 void fleet_set_credit(struct broker *broker, int worker, uint32_t credit);
 
-/* The worker with the most free credit for a job of this queue; among equals the one whose last job is longest ago.
- * NOBODY: none is free. */
-int fleet_pick(const struct broker *broker, int queue);
+/* The worker with the most free credit for a job of this queue and pack; among equals the one whose last job is
+ * longest ago. NOBODY: none is free. */
+int fleet_pick(const struct broker *broker, const struct job *job);
+/* Is any worker there that could do it, free or not? */
+bool fleet_has(const struct broker *broker, const struct job *job);
 void fleet_take(struct broker *broker, int worker, int job);
 /* The worker does not hold this job any more. */
 void fleet_give(struct broker *broker, int job);

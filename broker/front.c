@@ -4,6 +4,7 @@
 #include "broker/clients.h"
 #include "broker/dispatch.h"
 #include "broker/inflight.h"
+#include "broker/told.h"
 
 /* The first lane of a HELLO that the key may not speak for; NULL if it may for all. */
 static const char *forbidden_lane(const struct broker_event *event)
@@ -76,12 +77,17 @@ static int check_age(const struct broker *broker, const struct client *client, u
                                                                                       : SP_REASON_NONE;
 }
 
+static bool of_a_desk(int kind)
+{
+    return kind == SP_MSG_ENROL || kind == SP_MSG_REVIEW;
+}
+
 /* Why this client may not send this; SP_REASON_NONE if it may. */
 static int check_work(const struct broker *broker, const struct client *client)
 {
     const struct broker_event *event = broker->event;
     const struct sp_header *header = event->header;
-    bool enrol = header->type == SP_MSG_ENROL;
+    bool enrol = of_a_desk(header->type);
     if (event->peer->role != client->role || (client->role == SP_ROLE_OPS) != enrol)
         return SP_REASON_NOT_AUTHORISED;
     if (memcmp(header->sender, event->key, sizeof header->sender) != 0)
@@ -106,7 +112,9 @@ static void join_job(struct broker *broker, int client, int lane, int at)
 {
     const struct broker_event *event = broker->event;
     struct job *job = &broker->jobs[at];
-    if (strcmp(job->lane, event->header->lane) != 0) {
+    bool other_pack = job->has_pack &&
+                      (!event->header->has_pack || memcmp(job->pack, event->header->pack, sizeof job->pack) != 0);
+    if (strcmp(job->lane, event->header->lane) != 0 || other_pack) {
         clients_answer_now(broker, event->header, SP_ANSWER_ERROR, SP_REASON_NOT_YOUR_ENCOUNTER);
         return;
     }
@@ -134,12 +142,13 @@ void take_work(struct broker *broker, int at)
     broker->counts.frames += kind == SP_MSG_FRAME;
     broker->counts.closes += kind == SP_MSG_CLOSE;
     broker->counts.enrols += kind == SP_MSG_ENROL;
+    broker->counts.reviews += kind == SP_MSG_REVIEW;
     int reason = check_work(broker, client);
     if (reason != SP_REASON_NONE) {
         clients_answer_now(broker, header, SP_ANSWER_ERROR, reason);
         return;
     }
-    int lane = kind == SP_MSG_ENROL ? NOBODY : clients_lane(client, header->lane);
+    int lane = of_a_desk(kind) ? NOBODY : clients_lane(client, header->lane);
     int job = inflight_find(broker, header);
     if (job != NOBODY) {
         join_job(broker, at, lane, job);
@@ -194,6 +203,21 @@ void refuse_revoked(struct broker *broker, int at)
     clients_refuse(broker, &broker->event->route, SP_REASON_REVOKED, NULL);
     if (at != NOBODY)
         clients_end(broker, at);
+}
+
+void tell(struct broker *broker, int at)
+{
+    const struct broker_event *event = broker->event;
+    broker->counts.asks++;
+    if (event->peer->role != SP_ROLE_OPS || broker->clients[at].role != SP_ROLE_OPS) {
+        clients_refuse(broker, &event->route, SP_REASON_NOT_AUTHORISED, NULL);
+        return;
+    }
+    if (!told_page(&broker->page, broker, event->header->what, event->header->after)) {
+        clients_refuse(broker, &event->route, SP_REASON_BAD_MESSAGE, NULL);
+        return;
+    }
+    clients_say(broker, at, SP_MSG_TELL)->page = &broker->page;
 }
 
 void answer_ping(struct broker *broker, int at)

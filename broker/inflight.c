@@ -64,6 +64,9 @@ int inflight_begin(struct broker *broker, const struct sp_header *header, size_t
     memcpy(job->sender, header->sender, sizeof job->sender);
     memcpy(job->encounter, header->encounter, sizeof job->encounter);
     memcpy(job->lane, header->lane, sizeof job->lane);
+    job->has_pack = header->has_pack && job->kind != SP_MSG_FRAME && job->kind != SP_MSG_CLOSE;
+    if (job->has_pack)
+        memcpy(job->pack, header->pack, sizeof job->pack);
     index_add(&broker->job_names, at,
               hash_name(&broker->job_names, job->sender, job->encounter, job->seq, job->kind));
     inflight_replace(broker, at, bytes);

@@ -20,6 +20,14 @@ enum broker_output_type {
     BROKER_DROP, /* forget what is in `slot` */
 };
 
+/* What a TELL says. */
+struct broker_page {
+    char what[16];
+    bool more;
+    int count;
+    struct sp_told rows[SP_TOLD_MAX];
+};
+
 struct broker_output {
     enum broker_output_type type;
     enum sp_message_type message;
@@ -38,6 +46,7 @@ struct broker_output {
     uint32_t attempt;
     uint32_t budget_ms;
     int kind;
+    const struct broker_page *page; /* TELL; valid until the next step */
 };
 
 struct broker_outbox {

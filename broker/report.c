@@ -77,6 +77,8 @@ static void add_totals(struct report *report, const struct broker_counts *counts
     add(report, "sallyport_frames_received_total", "", "FRAMEs received", &last->frames, counts->frames);
     add(report, "sallyport_closes_received_total", "", "CLOSEs received", &last->closes, counts->closes);
     add(report, "sallyport_enrols_received_total", "", "ENROLs received", &last->enrols, counts->enrols);
+    add(report, "sallyport_reviews_received_total", "", "REVIEWs received", &last->reviews, counts->reviews);
+    add(report, "sallyport_asks_received_total", "", "ASKs received", &last->asks, counts->asks);
     add(report, "sallyport_wants_received_total", "", "WANTs received", &last->wants, counts->wants);
     add(report, "sallyport_wants_refused_total", "", "WANTs there was no room for", &last->wants_dropped,
         counts->wants_dropped);

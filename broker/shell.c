@@ -227,8 +227,8 @@ static int flaw_of(enum sp_status status)
 
 static bool may_have_payload(enum sp_message_type type)
 {
-    return type == SP_MSG_FRAME || type == SP_MSG_CLOSE || type == SP_MSG_ENROL || type == SP_MSG_RESULT ||
-           type == SP_MSG_WANT;
+    return type == SP_MSG_FRAME || type == SP_MSG_CLOSE || type == SP_MSG_ENROL || type == SP_MSG_REVIEW ||
+           type == SP_MSG_RESULT || type == SP_MSG_WANT;
 }
 
 static void on_message(struct shell *shell, bool back)

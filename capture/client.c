@@ -181,6 +181,8 @@ static void fill_header(const struct sp_client *c, const struct sp_pending *row,
 {
     *ret = (struct sp_header){
         .type = row->kind, .seq = row->seq, .job_class = row->job_class, .last = row->last, .reason = row->reason};
+    ret->has_pack = row->has_pack;
+    memcpy(ret->pack, row->pack, sizeof ret->pack);
     memcpy(ret->sender, c->self.public_key, sizeof ret->sender);
     memcpy(ret->lane, row->lane, sizeof ret->lane);
     memcpy(ret->encounter, row->encounter, sizeof ret->encounter);

@@ -106,6 +106,7 @@ struct sp_client_enrol {
     uint8_t job[SP_ENCOUNTER_BYTES];
     int job_class;            /* SP_CLASS_ENROL or SP_CLASS_BULK */
     uint32_t budget_ms;
+    const uint8_t *pack;      /* [16]: only workers of this model pack; NULL: any */
     const char *manifest;
     uint8_t row[16];
     uint8_t portrait[16];

@@ -73,6 +73,13 @@ enum sp_status sp_client_close(struct sp_client *client, const struct sp_client_
     return take(row, SP_MSG_CLOSE, close->lane, close->job_class, close->budget_ms, err);
 }
 
+static void name_pack(struct sp_pending *row, const uint8_t *pack)
+{
+    row->has_pack = pack != NULL;
+    if (pack)
+        memcpy(row->pack, pack, sizeof row->pack);
+}
+
 enum sp_status sp_client_enrol(struct sp_client *client, const struct sp_client_enrol *enrol, struct sp_err *err)
 {
     struct sp_pending *row;
@@ -88,5 +95,6 @@ enum sp_status sp_client_enrol(struct sp_client *client, const struct sp_client_
     sp_wire_put_bytes(row->plain, enrol->row, sizeof enrol->row);
     sp_wire_put_text(row->plain, "portrait");
     sp_wire_put_bytes(row->plain, enrol->portrait, sizeof enrol->portrait);
+    name_pack(row, enrol->pack);
     return take(row, SP_MSG_ENROL, NULL, enrol->job_class, enrol->budget_ms, err);
 }

@@ -13,6 +13,8 @@ struct sp_pending {
     uint32_t seq;
     int job_class;
     bool last;
+    bool has_pack;                /* ENROL, REVIEW */
+    uint8_t pack[SP_PACK_BYTES];
     int reason;                   /* CLOSE */
     struct sp_wire_writer *plain; /* owned: the payload before sealing, kept until the answer */
     const uint8_t *bytes;         /* of plain */

@@ -14,6 +14,7 @@ enum kind {
     KIND_FLAG,  /* bool; absent = false */
     KIND_BYTES, /* uint8_t[size] */
     KIND_VIEW,  /* cert and cert_length */
+    KIND_TOLD,  /* told and told_count; what comes before it says which rows */
 };
 
 struct field {
@@ -33,9 +34,9 @@ struct field {
     {                                                                                                              \
         key, KIND_TEXT, false, AT(member), 0, 0                                                                    \
     }
-#define OPTIONAL_TEXT                                                                                              \
+#define MAYBE_TEXT(key, member)                                                                                    \
     {                                                                                                              \
-        "text", KIND_TEXT, true, AT(text), 0, 0                                                                    \
+        key, KIND_TEXT, true, AT(member), 0, 0                                                                     \
     }
 #define U32(key, member, min, max)                                                                                 \
     {                                                                                                              \
@@ -57,13 +58,17 @@ struct field {
     {                                                                                                              \
         "cert", KIND_VIEW, false, AT(cert), 1, SP_CERT_MAX_BYTES                                                   \
     }
+#define MAYBE_PACK                                                                                                 \
+    {                                                                                                              \
+        "pack", KIND_BYTES, true, AT(pack), 0, 0                                                                   \
+    }
 #define CREDIT_MAX 65535
 #define END                                                                                                        \
     {                                                                                                              \
         NULL, KIND_FLAG, false, 0, 0, 0, 0                                                                         \
     }
 
-/* What FRAME, CLOSE, ENROL and WANT have in common. */
+/* What FRAME, CLOSE, ENROL, REVIEW and WANT have in common. */
 #define SEALED(seq_max, class_min, class_max)                                                                      \
     BYTES("sender", sender), BYTES("session", session), BYTES("enc", encounter), U32("seq", seq, 1, seq_max),      \
         INT("class", job_class, class_min, class_max), U32("budget_ms", budget_ms, 1, UINT32_MAX),                 \
@@ -89,18 +94,24 @@ static const struct field answer[] = {TEXT("lane", lane),
                                       U32("seq", seq, 0, UINT32_MAX),
                                       INT("answer", answer, 1, 6),
                                       INT("reason", reason, 0, SP_REASON_MAX),
-                                      OPTIONAL_TEXT,
+                                      MAYBE_TEXT("text", text),
                                       END};
 static const struct field bare[] = {END};
 static const struct field refused[] = {INT("reason", reason, 0, SP_REASON_MAX),
-                                       OPTIONAL_TEXT,
+                                       MAYBE_TEXT("text", text),
                                        {"enc", KIND_BYTES, true, AT(encounter), 0, 0},
                                        {"seq", KIND_U32, true, AT(seq), 0, UINT32_MAX},
                                        END};
-static const struct field enrol[] = {SEALED(1, 3, 4), END};
-static const struct field want[] = {SEALED(1, 4, 4), END};
-static const struct field ready[] = {TEXT("agent", agent), CERT, U32("credit", credit, 0, CREDIT_MAX),
-                                     TEXT("backend", backend), END};
+static const struct field enrol[] = {SEALED(1, 3, 4), MAYBE_PACK, END};
+static const struct field patient[] = {SEALED(1, 4, 4), MAYBE_PACK, END}; /* REVIEW, WANT */
+static const struct field ask[] = {TEXT("what", what), MAYBE_TEXT("after", after), END};
+static const struct field tell[] = {TEXT("what", what),
+                                    {"more", KIND_FLAG, false, AT(more), 0, 0},
+                                    {"rows", KIND_TOLD, false, AT(told), 0, 0},
+                                    END};
+static const struct field ready[] = {
+    TEXT("agent", agent), CERT, U32("credit", credit, 0, CREDIT_MAX), TEXT("backend", backend),
+    BYTES("pack", pack),  END};
 static const struct field greet[] = {NAME("broker", broker),
                                      NAME("terminal", terminal),
                                      U32("heartbeat_ms", heartbeat_ms, 1, UINT32_MAX),
@@ -108,9 +119,9 @@ static const struct field greet[] = {NAME("broker", broker),
                                      U32("max_age_ms", max_age_ms, 1, UINT32_MAX),
                                      END};
 static const struct field job[] = {U64("job", job, 0), U32("attempt", attempt, 1, UINT32_MAX),
-                                   U32("budget_ms", budget_ms, 0, UINT32_MAX), INT("kind", kind, 3, 10), END};
+                                   U32("budget_ms", budget_ms, 0, UINT32_MAX), INT("kind", kind, 3, 11), END};
 static const struct field result[] = {U64("job", job, 0), INT("answer", answer, 1, 6),
-                                      INT("reason", reason, 0, SP_REASON_MAX), OPTIONAL_TEXT, END};
+                                      INT("reason", reason, 0, SP_REASON_MAX), MAYBE_TEXT("text", text), END};
 static const struct field beat[] = {{"credit", KIND_U32, true, AT(credit), 0, CREDIT_MAX}, END};
 
 static const struct field *fields_of(int type)
@@ -130,6 +141,10 @@ static const struct field *fields_of(int type)
         return refused;
     case SP_MSG_ENROL:
         return enrol;
+    case SP_MSG_ASK:
+        return ask;
+    case SP_MSG_TELL:
+        return tell;
     case SP_MSG_READY:
         return ready;
     case SP_MSG_GREET:
@@ -140,8 +155,9 @@ static const struct field *fields_of(int type)
         return result;
     case SP_MSG_BEAT:
         return beat;
+    case SP_MSG_REVIEW:
     case SP_MSG_WANT:
-        return want;
+        return patient;
     case SP_MSG_PING:
     case SP_MSG_PONG:
     case SP_MSG_BYE:
@@ -166,7 +182,7 @@ static bool known_answer(uint64_t value)
 
 static bool known_kind(uint64_t value)
 {
-    return value == SP_MSG_FRAME || value == SP_MSG_CLOSE || value == SP_MSG_ENROL;
+    return value == SP_MSG_FRAME || value == SP_MSG_CLOSE || value == SP_MSG_ENROL || value == SP_MSG_REVIEW;
 }
 
 /* The rules that a range cannot say. */
@@ -234,6 +250,51 @@ static enum sp_status read_names(struct sp_header *ret, const struct field *f, c
     return SP_OK;
 }
 
+static bool told_of_workers(const struct sp_header *header)
+{
+    return strcmp(header->what, SP_ASK_WORKERS) == 0;
+}
+
+/* Of lanes [lane, peer, quiet ms]; of workers [name, backend, pack, credit, quiet ms]. */
+static bool read_told(struct sp_told *ret, const sp_wire_value *row, bool workers)
+{
+    const uint8_t *pack = NULL;
+    size_t length = 0;
+    uint64_t credit = 0;
+    if (!sp_wire_is_array(row) || sp_wire_count(row) != (workers ? 5 : 3) ||
+        !sp_wire_as_text(sp_wire_at(row, 0), ret->name, sizeof ret->name) || !sp_key_name_ok(ret->name) ||
+        !sp_wire_as_uint(sp_wire_at(row, workers ? 4 : 2), UINT64_MAX, &ret->quiet_ms))
+        return false;
+    if (!workers)
+        return sp_wire_as_text(sp_wire_at(row, 1), ret->peer, sizeof ret->peer) && sp_key_name_ok(ret->peer);
+    if (!sp_wire_as_text(sp_wire_at(row, 1), ret->backend, sizeof ret->backend) ||
+        !sp_wire_as_view(sp_wire_at(row, 2), &pack, &length) || length != sizeof ret->pack ||
+        !sp_wire_as_uint(sp_wire_at(row, 3), CREDIT_MAX, &credit))
+        return false;
+    memcpy(ret->pack, pack, sizeof ret->pack);
+    ret->credit = (uint32_t)credit;
+    return true;
+}
+
+static enum sp_status read_rows(struct sp_header *ret, const struct field *f, const sp_wire_value *map,
+                                struct sp_err *err)
+{
+    const sp_wire_value *list = sp_wire_find(map, f->key);
+    if (!list || sp_wire_is_nil(list))
+        return sp_fail(err, SP_E_NOTFOUND, "field %s is missing", f->key);
+    if (!sp_wire_is_array(list))
+        return sp_fail(err, SP_E_FORMAT, "field %s is not an array", f->key);
+    if (sp_wire_count(list) > SP_TOLD_MAX)
+        return sp_fail(err, SP_E_LIMIT, "field %s holds %d rows, at most %d are read", f->key, sp_wire_count(list),
+                       SP_TOLD_MAX);
+    ret->told_count = sp_wire_count(list);
+    for (int i = 0; i < ret->told_count; i++)
+        if (!read_told(&ret->told[i], sp_wire_at(list, i), told_of_workers(ret)))
+            return sp_fail(err, SP_E_FORMAT, "field %s: row %d is not one of %s", f->key, i,
+                           told_of_workers(ret) ? "workers" : "lanes");
+    return SP_OK;
+}
+
 static enum sp_status read_field(struct sp_header *ret, const struct field *f, const sp_wire_value *map,
                                  struct sp_err *err)
 {
@@ -250,7 +311,11 @@ static enum sp_status read_field(struct sp_header *ret, const struct field *f, c
     case KIND_FLAG:
         return sp_wire_get_bool(map, f->key, (bool *)at, err);
     case KIND_BYTES:
-        return sp_wire_get_bytes(map, f->key, at, f->size, err);
+        status = sp_wire_get_bytes(map, f->key, at, f->size, err);
+        ret->has_pack = ret->has_pack || (status == SP_OK && f->offset == offsetof(struct sp_header, pack));
+        return status;
+    case KIND_TOLD:
+        return read_rows(ret, f, map, err);
     case KIND_VIEW:
         status = sp_wire_get_view(map, f->key, f->max, &ret->cert, &ret->cert_length, err);
         if (status == SP_OK && ret->cert_length < f->min)
@@ -331,10 +396,13 @@ static bool left_out(const struct sp_header *header, const struct field *f)
 {
     if (!f->optional)
         return false;
+    const uint8_t *at = (const uint8_t *)header + f->offset;
     if (f->kind == KIND_TEXT)
-        return header->text[0] == '\0';
+        return *at == '\0';
     if (f->kind == KIND_FLAG)
-        return !header->last;
+        return !*(const bool *)at;
+    if (f->offset == offsetof(struct sp_header, pack))
+        return !header->has_pack;
     if (f->offset == offsetof(struct sp_header, credit))
         return header->credit == SP_CREDIT_NONE;
     return header->seq == 0;
@@ -349,6 +417,36 @@ static enum sp_status write_text(struct sp_wire_writer *writer, const struct fie
         return SP_E_FORMAT;
     sp_wire_put_text(writer, text);
     return SP_OK;
+}
+
+static enum sp_status write_told(struct sp_wire_writer *writer, const struct field *f, const struct sp_told *told,
+                                 bool workers, struct sp_err *err)
+{
+    if (!sp_key_name_ok(told->name) || !(workers || sp_key_name_ok(told->peer)) || told->credit > CREDIT_MAX)
+        return sp_fail(err, SP_E_INVALID, "field %s: a row without its names, or of too much credit", f->key);
+    sp_wire_put_array(writer, workers ? 5 : 3);
+    sp_wire_put_text(writer, told->name);
+    if (workers) {
+        sp_wire_put_text(writer, told->backend);
+        sp_wire_put_bytes(writer, told->pack, sizeof told->pack);
+        sp_wire_put_uint(writer, told->credit);
+    } else {
+        sp_wire_put_text(writer, told->peer);
+    }
+    sp_wire_put_uint(writer, told->quiet_ms);
+    return SP_OK;
+}
+
+static enum sp_status write_rows(struct sp_wire_writer *writer, const struct field *f,
+                                 const struct sp_header *header, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    if (header->told_count < 0 || header->told_count > SP_TOLD_MAX)
+        return sp_fail(err, SP_E_LIMIT, "field %s cannot hold %d rows", f->key, header->told_count);
+    sp_wire_put_array(writer, header->told_count);
+    for (int i = 0; i < header->told_count && status == SP_OK; i++)
+        status = write_told(writer, f, &header->told[i], told_of_workers(header), err);
+    return status;
 }
 
 static enum sp_status write_field(struct sp_wire_writer *writer, const struct field *f,
@@ -375,6 +473,8 @@ static enum sp_status write_field(struct sp_wire_writer *writer, const struct fi
     case KIND_BYTES:
         sp_wire_put_bytes(writer, at, f->size);
         return SP_OK;
+    case KIND_TOLD:
+        return write_rows(writer, f, header, err);
     case KIND_VIEW:
         if (!header->cert || header->cert_length < f->min || header->cert_length > f->max)
             return sp_fail(err, SP_E_LIMIT, "field %s cannot hold %zu bytes", f->key, header->cert_length);

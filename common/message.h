@@ -21,6 +21,8 @@
 #define SP_TEXT_MAX           160
 #define SP_CREDIT_NONE        UINT32_MAX /* a BEAT without credit: decoding sets it, encoding leaves the field out */
 #define SP_PEER_MAX_LANES_ON_WIRE 64
+#define SP_PACK_BYTES         16 /* fingerprint of a model pack */
+#define SP_TOLD_MAX           24 /* rows of one TELL: what a header holds of the longest ones */
 
 enum sp_message_type {
     /* client <-> broker */
@@ -34,6 +36,9 @@ enum sp_message_type {
     SP_MSG_REFUSED = 8,
     SP_MSG_BYE = 9,
     SP_MSG_ENROL = 10,
+    SP_MSG_REVIEW = 11,
+    SP_MSG_ASK = 12,
+    SP_MSG_TELL = 13,
     /* worker <-> broker */
     SP_MSG_READY = 20,
     SP_MSG_GREET = 21,
@@ -57,6 +62,18 @@ const char *sp_answer_word(int answer); /* "decided"...; "unknown" */
 enum sp_class { SP_CLASS_GATE = 1, SP_CLASS_LANE = 2, SP_CLASS_ENROL = 3, SP_CLASS_BULK = 4 };
 #define SP_CLASS_COUNT 4
 
+/* One row of a TELL. */
+struct sp_told {
+    char name[SP_NAME_MAX];       /* of the lane, or of the worker */
+    char peer[SP_NAME_MAX];       /* lanes: whose session speaks for it */
+    char backend[64];             /* workers, as these */
+    uint8_t pack[SP_PACK_BYTES];
+    uint32_t credit;
+    uint64_t quiet_ms;            /* since the last sign of life */
+};
+#define SP_ASK_LANES   "lanes"
+#define SP_ASK_WORKERS "workers"
+
 struct sp_header {
     int version;               /* as read; encoding writes SP_PROTOCOL_VERSION */
     enum sp_message_type type;
@@ -77,12 +94,15 @@ struct sp_header {
     /* READY */
     uint32_t credit;           /* jobs it will hold at once for this broker; BEAT may leave it out: SP_CREDIT_NONE */
     char backend[64];
-    /* FRAME, CLOSE, ENROL, WANT: everything here is associated data of the payload */
+    /* READY: the pack that the worker runs. ENROL, REVIEW, WANT: the one that must do it; optional */
+    bool has_pack;
+    uint8_t pack[SP_PACK_BYTES];
+    /* FRAME, CLOSE, ENROL, REVIEW, WANT: everything here is associated data of the payload */
     uint8_t sender[32];        /* the client's CURVE public key */
     uint8_t session[SP_SESSION_BYTES]; /* also in WELCOME */
     char lane[SP_NAME_MAX];    /* FRAME, CLOSE, ANSWER */
-    uint8_t encounter[SP_ENCOUNTER_BYTES]; /* key "enc"; ENROL, WANT: the job's id */
-    uint32_t seq;              /* 1...; CLOSE: last frame's + 1; ENROL, WANT: 1 */
+    uint8_t encounter[SP_ENCOUNTER_BYTES]; /* key "enc"; ENROL, REVIEW, WANT: the job's id */
+    uint32_t seq;              /* 1...; CLOSE: last frame's + 1; ENROL, REVIEW, WANT: 1 */
     int job_class;             /* key "class" */
     uint32_t budget_ms;        /* remaining when sent */
     uint64_t at_ms;            /* client's monotonic ms since it got this session's WELCOME */
@@ -96,7 +116,13 @@ struct sp_header {
     /* JOB, RESULT */
     uint64_t job;
     uint32_t attempt;          /* JOB: 1 = first delivery */
-    int kind;                  /* JOB: SP_MSG_FRAME, SP_MSG_CLOSE or SP_MSG_ENROL */
+    int kind;                  /* JOB: SP_MSG_FRAME, SP_MSG_CLOSE, SP_MSG_ENROL or SP_MSG_REVIEW */
+    /* ASK, TELL */
+    char what[16];             /* SP_ASK_LANES or SP_ASK_WORKERS */
+    char after[2 * SP_NAME_MAX]; /* ASK: rows after this one, "LANE/PEER" or a worker's name; "": from the first */
+    bool more;                 /* TELL: ask again, after the last row */
+    int told_count;
+    struct sp_told told[SP_TOLD_MAX];
 };
 
 /* Decode one header. SP_E_VERSION for another protocol version (then *ret has version and type if readable),

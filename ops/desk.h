@@ -20,6 +20,7 @@ struct sp_manifest_reader sp_desk_reader(const struct sp_desk *desk);
 
 /* The verbs of `manifest` that have a file of their own. */
 int sp_manifest_publish_run(int argc, char **argv);
+int sp_manifest_release_run(int argc, char **argv);
 int sp_manifest_show_run(int argc, char **argv);
 
 #endif

@@ -13,12 +13,16 @@
 
 static const char set_help[] =
     "Usage: sallyport lane set LANE --kind single|multi --mode air|sea|pedestrian|vehicle|private --terminal NAME\n"
-    "                          [--fpir F] [--margin M] [--ttl MS] [--reveal-scores|--hide-scores] [--config FILE]\n"
+    "                          [--fpir F] [--margin M] [--ttl MS] [--once yes|no] [--reveal-scores|--hide-scores]\n"
+    "                          [--config FILE]\n"
     "Set a lane up, or change what is given of one that stands.\n\n"
     "  --kind single    one dominant face is judged; multi: every face (vehicle, walk-through)\n"
     "  --fpir F         how often a stranger may be taken for a traveller, 0..1 (default 0.003)\n"
     "  --margin M       closer to the second best than this: refer look_alike (default 0.02)\n"
     "  --ttl MS         how long the lane may act on a decision (default 10000)\n"
+    "  --once yes|no    a traveller of a manifest crosses once, a second time hears already_boarded (default: yes "
+    "for air\n"
+    "                   and private, no for sea, pedestrian and vehicle)\n"
     "  --reveal-scores  answers carry candidate, score and margin: for development\n\n"
     "Example: sallyport lane set A1 --kind single --mode air --terminal T1\n";
 static const char assign_help[] =
@@ -67,7 +71,7 @@ static enum sp_status open_desk(struct sp_desk *desk, struct sp_data_key *site, 
 /* ---- set ---- */
 
 struct set_line {
-    const char *kind, *mode, *terminal, *fpir, *margin, *ttl;
+    const char *kind, *mode, *terminal, *fpir, *margin, *ttl, *once;
     bool reveal, hide;
 };
 
@@ -97,6 +101,8 @@ static enum sp_status apply(struct sp_lane *lane, const struct set_line *set, st
     if (set->terminal && !sp_key_name_ok(set->terminal))
         return sp_fail(err, SP_E_INVALID, "--terminal '%s': 1 to %d of A-Z a-z 0-9 . _ -", set->terminal,
                        SP_NAME_MAX - 1);
+    if (set->once && strcmp(set->once, "yes") != 0 && strcmp(set->once, "no") != 0)
+        return sp_fail(err, SP_E_INVALID, "--once is yes or no, not '%s'", set->once);
     enum sp_status status = take_number(&lane->fpir, set->fpir, "fpir", err);
     if (status == SP_OK)
         status = take_number(&lane->margin, set->margin, "margin", err);
@@ -113,6 +119,10 @@ static enum sp_status apply(struct sp_lane *lane, const struct set_line *set, st
         lane->mode = (enum sp_mode)sp_mode_from(set->mode);
     if (set->terminal)
         snprintf(lane->terminal, sizeof lane->terminal, "%s", set->terminal);
+    if (set->once)
+        lane->once = strcmp(set->once, "yes") == 0;
+    else if (lane->version == 0)
+        lane->once = sp_mode_once(lane->mode);
     lane->reveal_scores = set->reveal || (lane->reveal_scores && !set->hide);
     return SP_OK;
 }
@@ -135,6 +145,7 @@ static int set_run(int argc, char **argv)
         {"fpir", "F", "false positive identification rate", &set.fpir, NULL},
         {"margin", "M", "look-alike margin in score units", &set.margin, NULL},
         {"ttl", "MS", "how long a decision holds", &set.ttl, NULL},
+        {"once", "YES", "yes or no: a traveller crosses once", &set.once, NULL},
         {"reveal-scores", NULL, "answers carry scores (development)", NULL, &set.reveal},
         {"hide-scores", NULL, "they do not", NULL, &set.hide},
         {0},
@@ -145,7 +156,8 @@ static int set_run(int argc, char **argv)
     struct sp_desk desk = {0};
     struct sp_data_key site = {0};
     struct sp_assignment assignment = {0};
-    struct sp_lane lane = {.fpir = 0.003, .margin = 0.02, .decision_ttl_ms = 10000};
+    struct sp_lane lane = {
+        .fpir = SP_LANE_FPIR_DEFAULT, .margin = SP_LANE_MARGIN_DEFAULT, .decision_ttl_ms = 10000};
     struct sp_err err = {0};
     int code = SP_EXIT_OK;
     if (!sp_ops_start(&line, &verb, argc, argv, &code))
@@ -161,10 +173,10 @@ static int set_run(int argc, char **argv)
     if (status == SP_OK)
         status = store_lane(&desk, &lane, &site, &err);
     if (status == SP_OK)
-        printf("lane %s version %llu: %s, %s, terminal %s, fpir %g, margin %g, ttl %lld ms%s\n", lane.name,
+        printf("lane %s version %llu: %s, %s, terminal %s, fpir %g, margin %g, ttl %lld ms%s%s\n", lane.name,
                (unsigned long long)lane.version + 1, lane.kind == SP_LANE_MULTI ? "multi" : "single",
                sp_mode_word(lane.mode), lane.terminal, lane.fpir, lane.margin, (long long)lane.decision_ttl_ms,
-               lane.reveal_scores ? ", reveals scores" : "");
+               lane.once ? ", once" : "", lane.reveal_scores ? ", reveals scores" : "");
     else
         code = sp_command_fail(&err);
     sp_seal_wipe(&site, sizeof site);
@@ -295,6 +307,7 @@ static void print_json(const struct sp_lane *lane, const struct sp_assignment *a
     sp_json_number(&json, "fpir", lane->fpir);
     sp_json_number(&json, "margin", lane->margin);
     sp_json_number(&json, "ttl_ms", (double)lane->decision_ttl_ms);
+    sp_json_bool(&json, "once", lane->once);
     sp_json_bool(&json, "reveal_scores", lane->reveal_scores);
     sp_json_number(&json, "assignment", (double)a->version);
     sp_json_text(&json, "direction", a->direction);

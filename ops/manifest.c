@@ -31,6 +31,12 @@ static const char show_help[] =
     "Every traveller of the current version: reference, pseudonym (what lanes see) and the state of the portrait.\n"
     "--json prints one document. --names adds surname and given names.\n"
     "Example: sallyport manifest show air-zx-417-20261204-lis --json\n";
+static const char release_help[] =
+    "Usage: sallyport manifest release ID REF [--config FILE]\n"
+    "Lanes that let a traveller cross once (lane set --once yes) refer him as already_boarded the second time; "
+    "after\n"
+    "this he may cross once more. REF is the traveller's reference or pseudonym, as `manifest show` prints them.\n"
+    "Example: sallyport manifest release air-zx-417-20261204-lis PNR7K2-1\n";
 static const char close_help[] = "Usage: sallyport manifest close ID [--config FILE]\n"
                                  "No lane matches against a closed manifest, and it takes no further version.\n"
                                  "Example: sallyport manifest close air-zx-417-20261204-lis\n";
@@ -130,6 +136,7 @@ int sp_ops_manifest(int argc, char **argv)
         {"publish", "publish the travellers of a journey from a CSV file", publish_help, sp_manifest_publish_run},
         {"list", "every manifest with its version and state", list_help, list_run},
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
+        {"release", "let a traveller who crossed cross again", release_help, sp_manifest_release_run},
         {"close", "end a manifest", close_help, close_run},
         {NULL, NULL, NULL, NULL},
     };

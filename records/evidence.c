@@ -32,7 +32,7 @@ static enum sp_status check(const struct sp_evidence *e, struct sp_err *err)
 
 static void put(struct sp_wire_writer *w, const struct sp_evidence *e)
 {
-    sp_wire_put_map(w, e->has_candidate ? 13 : 12);
+    sp_wire_put_map(w, e->has_candidate ? 14 : 13);
     sp_wire_put_text(w, "v"), sp_wire_put_uint(w, EVIDENCE_VERSION);
     sp_wire_put_text(w, "lane"), sp_wire_put_text(w, e->lane);
     sp_wire_put_text(w, "sender"), sp_wire_put_bytes(w, e->sender, sizeof e->sender);
@@ -49,6 +49,7 @@ static void put(struct sp_wire_writer *w, const struct sp_evidence *e)
     else
         sp_wire_put_nil(w);
     sp_wire_put_text(w, "threshold"), sp_wire_put_double(w, e->threshold);
+    sp_wire_put_text(w, "pack"), sp_wire_put_bytes(w, e->pack, sizeof e->pack);
     sp_wire_put_text(w, "assignment"), sp_wire_put_uint(w, e->assignment);
     sp_wire_put_text(w, "galleries"), sp_wire_put_array(w, e->gallery_count);
     for (int i = 0; i < e->gallery_count; i++) {
@@ -142,6 +143,13 @@ static enum sp_status read_scores(struct sp_evidence *e, const sp_wire_value *ma
     return status == SP_E_NOTFOUND ? SP_OK : status;
 }
 
+/* Absent in what workers before packs wrote: then a candidate is of no pack, and the next one begins anew. */
+static enum sp_status read_pack(struct sp_evidence *e, const sp_wire_value *map, struct sp_err *err)
+{
+    enum sp_status status = sp_wire_get_bytes(map, "pack", e->pack, sizeof e->pack, err);
+    return status == SP_E_NOTFOUND ? SP_OK : status;
+}
+
 static enum sp_status read_evidence(struct sp_evidence *e, const sp_wire_value *map, struct sp_err *err)
 {
     int version = 0;
@@ -156,6 +164,7 @@ static enum sp_status read_evidence(struct sp_evidence *e, const sp_wire_value *
         (status = read_int(map, "reason", REASON_MAX, &e->best_reason, err)) != SP_OK ||
         (status = read_scores(e, map, err)) != SP_OK ||
         (status = sp_wire_get_double(map, "threshold", &e->threshold, err)) != SP_OK ||
+        (status = read_pack(e, map, err)) != SP_OK ||
         (status = sp_wire_get_uint(map, "assignment", UINT64_MAX, &e->assignment, err)) != SP_OK ||
         (status = read_galleries(e, map, err)) != SP_OK || (status = read_answers(e, map, err)) != SP_OK)
         return status;

@@ -24,6 +24,7 @@ struct sp_evidence {
     bool has_candidate;
     uint8_t candidate[SP_PSEUDONYM_BYTES]; /* best row so far, at any score */
     double score, margin, threshold; /* margin NaN: there was no second row */
+    uint8_t pack[16];        /* of candidate, comparisons and threshold; zeros: none yet */
     uint64_t assignment;
     int gallery_count;
     struct sp_decision_gallery galleries[SP_DECISION_MAX_GALLERIES]; /* compared against, last */

@@ -14,6 +14,7 @@
 #define AD_MAX         (SP_LEDGER_KEY_MAX + 16)
 /* Undecided encounters outlive finals: workers may be away for a while, and their sweep still has to find them. */
 #define EVIDENCE_LIVES 6
+#define CLAIM_HOLD_MS  30000
 
 void sp_ledger_partition_key(char *ret_key, int partition, const char *kind)
 {
@@ -54,6 +55,11 @@ enum sp_status sp_ledger_new(struct sp_ledger **ret_ledger, struct sp_store *dur
     ledger->observe.text = sp_ledger_script_observe;
     ledger->decide.text = sp_ledger_script_decide;
     ledger->lease.text = sp_ledger_script_lease;
+    ledger->claim.text = sp_ledger_script_claim;
+    ledger->confirm.text = sp_ledger_script_confirm;
+    ledger->release.text = sp_ledger_script_release;
+    if (ledger->config.claim_hold_ms <= 0)
+        ledger->config.claim_hold_ms = CLAIM_HOLD_MS;
     *ret_ledger = ledger;
     return SP_OK;
 }
@@ -184,6 +190,9 @@ struct prepared {
     uint8_t *final, *entry; /* owned */
     size_t final_length, entry_length;
     bool done;
+    int confirmed; /* of its claims */
+    bool sent;     /* in the pipeline under way */
+    int confirms_sent;
 };
 
 static enum sp_status prepare_final(struct prepared *p, const struct sp_ledger *ledger,
@@ -265,6 +274,31 @@ static enum sp_status append_decide(const struct sp_ledger *ledger, const struct
     return sp_store_append_eval(ledger->store, &ledger->decide, keys, 3, arguments, 10, err);
 }
 
+/* Behind the final, never before it: a claim that is confirmed without one would turn a traveller away for good. */
+static enum sp_status append_confirms(const struct sp_ledger *ledger, struct prepared *p,
+                                      const struct sp_ledger_write *write, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    p->confirms_sent = 0;
+    for (int i = p->confirmed; write->final_body && i < write->claim_count && status == SP_OK; i++) {
+        status = sp_ledger_append_claim(ledger, &ledger->confirm, &write->claims[i], NULL, 0, err);
+        p->confirms_sent += status == SP_OK;
+    }
+    return status;
+}
+
+static enum sp_status append_write(const struct sp_ledger *ledger, struct prepared *p,
+                                   const struct sp_ledger_write *write, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    p->sent = !p->done;
+    if (p->sent)
+        status = write->final_body ? append_decide(ledger, p, write, err) : append_observe(ledger, p, write, err);
+    p->sent = p->sent && status == SP_OK;
+    p->confirms_sent = 0;
+    return status == SP_OK ? append_confirms(ledger, p, write, err) : status;
+}
+
 static enum sp_status take_outcome(struct sp_ledger *ledger, struct prepared *p, struct sp_ledger_write *write,
                                    const sp_reply *reply, struct sp_err *err)
 {
@@ -309,6 +343,28 @@ static enum sp_status collect_wait(const struct sp_ledger *ledger, struct sp_err
     return status;
 }
 
+/* The replies of one write and of its confirms; the first failure counts. */
+static enum sp_status collect_write(struct sp_ledger *ledger, struct prepared *p, struct sp_ledger_write *write,
+                                    bool *ret_no_script, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    for (int i = p->sent ? -1 : 0; i < p->confirms_sent; i++) {
+        struct sp_err later = {0};
+        sp_reply *reply = NULL;
+        enum sp_status step = sp_store_collect(ledger->store, &reply, &later);
+        if (step == SP_OK && i < 0)
+            step = take_outcome(ledger, p, write, reply, &later);
+        else if (step == SP_OK)
+            p->confirmed++;
+        else if (strstr(later.text, "NOSCRIPT"))
+            *ret_no_script = true;
+        sp_reply_free(&reply);
+        if (step != SP_OK && status == SP_OK)
+            status = sp_fail(err, step, "%s", later.text);
+    }
+    return status;
+}
+
 /* One round trip with everything that is not done yet. ret_no_script: the server lost its scripts (it was
  * restarted); what it did not run stays undone and may be sent again. */
 static enum sp_status send_all(struct sp_ledger *ledger, struct prepared *all, struct sp_ledger_write *writes,
@@ -319,24 +375,12 @@ static enum sp_status send_all(struct sp_ledger *ledger, struct prepared *all, s
     bool waiting = false;
     *ret_no_script = false;
     for (; sent < count && status == SP_OK; sent++)
-        if (!all[sent].done)
-            status = writes[sent].final_body ? append_decide(ledger, &all[sent], &writes[sent], err)
-                                             : append_observe(ledger, &all[sent], &writes[sent], err);
-    if (status != SP_OK)
-        sent--;
-    else if (ledger->config.replicas > 0)
+        status = append_write(ledger, &all[sent], &writes[sent], err);
+    if (status == SP_OK && ledger->config.replicas > 0)
         waiting = (status = append_wait(ledger, err)) == SP_OK;
-    for (int i = 0; i < sent; i++) {
-        if (all[i].done)
-            continue;
+    for (int i = 0; i < sent; i++) { /* all that was appended, or the next command would read these replies */
         struct sp_err later = {0};
-        sp_reply *reply = NULL;
-        enum sp_status step = sp_store_collect(ledger->store, &reply, &later);
-        if (step == SP_OK)
-            step = take_outcome(ledger, &all[i], &writes[i], reply, &later);
-        else if (strstr(later.text, "NOSCRIPT"))
-            *ret_no_script = true;
-        sp_reply_free(&reply);
+        enum sp_status step = collect_write(ledger, &all[i], &writes[i], ret_no_script, &later);
         if (step != SP_OK && status == SP_OK)
             status = sp_fail(err, step, "%s", later.text);
     }
@@ -347,11 +391,13 @@ static enum sp_status send_all(struct sp_ledger *ledger, struct prepared *all, s
     return status;
 }
 
-static enum sp_status load_scripts(struct sp_ledger *ledger, struct sp_err *err)
+enum sp_status sp_ledger_load_scripts(struct sp_ledger *ledger, struct sp_err *err)
 {
-    enum sp_status status = sp_store_load(ledger->store, &ledger->observe, err);
-    if (status == SP_OK)
-        status = sp_store_load(ledger->store, &ledger->decide, err);
+    struct sp_script *const scripts[] = {&ledger->observe, &ledger->decide, &ledger->claim, &ledger->confirm,
+                                         &ledger->release};
+    enum sp_status status = SP_OK;
+    for (size_t i = 0; status == SP_OK && i < sizeof scripts / sizeof scripts[0]; i++)
+        status = sp_store_load(ledger->store, scripts[i], err);
     ledger->loaded = status == SP_OK;
     return status;
 }
@@ -369,10 +415,10 @@ enum sp_status sp_ledger_write(struct sp_ledger *ledger, struct sp_ledger_write 
     for (int i = 0; i < count && status == SP_OK; i++)
         status = prepare(&all[i], ledger, &writes[i], err);
     if (status == SP_OK && !ledger->loaded)
-        status = load_scripts(ledger, err);
+        status = sp_ledger_load_scripts(ledger, err);
     if (status == SP_OK) {
         status = send_all(ledger, all, writes, count, &no_script, err);
-        if (no_script && (status = load_scripts(ledger, err)) == SP_OK)
+        if (no_script && (status = sp_ledger_load_scripts(ledger, err)) == SP_OK)
             status = send_all(ledger, all, writes, count, &no_script, err);
     }
     for (int i = 0; i < count; i++) {

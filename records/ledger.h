@@ -21,6 +21,7 @@ struct sp_ledger_config {
     uint8_t recorder_public[32]; /* entries are sealed to it */
     int replicas;              /* WAIT for that many after each batch of writes; 0: none configured */
     int64_t replica_wait_ms;   /* how long to wait for them; fewer count as SP_E_UNAVAILABLE */
+    int64_t claim_hold_ms;     /* a tentative claim is another's for so long; 0: 30,000 */
     struct sp_data_key evidence; /* workers' role key for the per-encounter state (site key "evidence") */
 };
 
@@ -44,6 +45,23 @@ void sp_encounter_state_clear(struct sp_encounter_state *state);
 enum sp_status sp_ledger_read(struct sp_ledger *ledger, const uint8_t (*encounters)[SP_ENCOUNTER_BYTES], int count,
                               struct sp_encounter_state *ret_states, struct sp_err *err);
 
+/* A traveller's one crossing of a manifest, claimed for an encounter (docs/redis.md 3.3). */
+struct sp_ledger_claim {
+    char manifest[SP_MANIFEST_ID_MAX];
+    uint8_t traveller[SP_PSEUDONYM_BYTES];
+    uint8_t encounter[SP_ENCOUNTER_BYTES];
+    bool ret_mine; /* sp_ledger_claim: this encounter's now, or before; else another has crossed, or is about to */
+};
+/* Take claims for a batch, tentatively, in one round trip; a few more where an old tentative claim of another is found,
+ * because its final must be looked up. Idempotent. SP_E_UNAVAILABLE: unknown, try again. */
+enum sp_status sp_ledger_claim(struct sp_ledger *ledger, struct sp_ledger_claim *claims, int count,
+                               struct sp_err *err);
+/* Give back what an encounter claimed whose final turned out to be another. One round trip. */
+enum sp_status sp_ledger_release(struct sp_ledger *ledger, const struct sp_ledger_claim *claims, int count,
+                                 struct sp_err *err);
+/* True if the final of this state is a match of that traveller. */
+bool sp_ledger_matched(const struct sp_encounter_state *state, const struct sp_ledger_claim *claim);
+
 /* One write of a batch: either new evidence (final_body NULL) or a final. */
 struct sp_ledger_write {
     uint8_t encounter[SP_ENCOUNTER_BYTES];
@@ -52,6 +70,8 @@ struct sp_ledger_write {
     const uint8_t *final_body;        /* encoded sp_answer_body (with decisions and cert) */
     size_t final_body_length;
     int final_reason;
+    const struct sp_ledger_claim *claims; /* of a final: confirmed right behind it, in the same pipeline */
+    int claim_count;
     const struct sp_decision *decision; /* routing fields of the stream entry (lane, outcome, reason, issue time) */
     /* result: */
     enum { SP_LEDGER_WRITTEN, SP_LEDGER_STANDS, SP_LEDGER_MOVED } ret_outcome; /* STANDS: a final was there (ret_state

@@ -39,3 +39,38 @@ const char sp_ledger_script_lease[] = "local holder = redis.call('GET', KEYS[1])
                                       "if holder and holder ~= ARGV[1] then return 0 end\n"
                                       "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
                                       "return 1\n";
+
+/* A claim's value is "<t|c> <encounter hex> <ms>" (records/claim.h): the encounter is in 3..34, the time from 36
+ * on. */
+
+/* KEYS claims; ARGV traveller, encounter, hold ms, encounter whose old tentative claim may be taken over or ''.
+ * {0} it is this encounter's; {1, holder} confirmed for another; {2, holder} tentative for another; {3, holder} so,
+ * and older than hold. The time is the server's: workers' clocks do not matter. */
+const char sp_ledger_script_claim[] =
+    "local time = redis.call('TIME')\n"
+    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+    "local held = redis.call('HGET', KEYS[1], ARGV[1])\n"
+    "if held then\n"
+    "  local confirmed = string.sub(held, 1, 1) == 'c'\n"
+    "  local holder = string.sub(held, 3, 34)\n"
+    "  local old = now - tonumber(string.sub(held, 36)) >= tonumber(ARGV[3])\n"
+    "  if holder == ARGV[2] then\n"
+    "    if confirmed then return {0} end\n"
+    "  elseif confirmed then return {1, holder}\n"
+    "  elseif not old then return {2, holder}\n"
+    "  elseif holder ~= ARGV[4] then return {3, holder} end\n"
+    "end\n"
+    "redis.call('HSET', KEYS[1], ARGV[1], 't ' .. ARGV[2] .. ' ' .. string.format('%.0f', now))\n"
+    "return {0}\n";
+
+/* KEYS claims; ARGV traveller, encounter. 1: it is confirmed for this encounter now. */
+const char sp_ledger_script_confirm[] =
+    "local held = redis.call('HGET', KEYS[1], ARGV[1])\n"
+    "if not held or string.sub(held, 3, 34) ~= ARGV[2] then return 0 end\n"
+    "if string.sub(held, 1, 1) ~= 'c' then redis.call('HSET', KEYS[1], ARGV[1], 'c' .. string.sub(held, 2)) end\n"
+    "return 1\n";
+
+/* KEYS claims; ARGV traveller, encounter. Of another encounter nothing is released. */
+const char sp_ledger_script_release[] = "local held = redis.call('HGET', KEYS[1], ARGV[1])\n"
+                                        "if not held or string.sub(held, 3, 34) ~= ARGV[2] then return 0 end\n"
+                                        "return redis.call('HDEL', KEYS[1], ARGV[1])\n";

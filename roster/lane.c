@@ -30,6 +30,11 @@ int sp_mode_from(const char *word)
     return -1;
 }
 
+bool sp_mode_once(enum sp_mode mode)
+{
+    return mode == SP_MODE_AIR || mode == SP_MODE_PRIVATE;
+}
+
 void sp_lane_key(char *ret_key, const char *lane)
 {
     snprintf(ret_key, KEY_MAX, "sp:lane:%s", lane);
@@ -149,6 +154,10 @@ static enum sp_status read_lane(void *record, const char *name, const sp_wire_va
         return status;
     lane->kind = (enum sp_lane_kind)kind;
     lane->mode = (enum sp_mode)mode;
+    lane->once = sp_mode_once(lane->mode); /* what lanes of before do */
+    status = sp_wire_get_bool(map, "once", &lane->once, err);
+    if (status != SP_OK && status != SP_E_NOTFOUND)
+        return status;
     status = check_lane(lane, err);
     return status == SP_OK ? check_name(lane->name, name, err) : status;
 }
@@ -266,7 +275,7 @@ enum sp_status sp_lane_store(struct sp_store *durable, const struct sp_lane *lan
     if (status == SP_OK)
         status = sp_wire_writer_new(&w, VALUE_MAX, err);
     if (status == SP_OK) {
-        sp_wire_put_map(w, 10);
+        sp_wire_put_map(w, 11);
         sp_wire_put_text(w, "v"), sp_wire_put_uint(w, LANE_VERSION);
         sp_wire_put_text(w, "lane"), sp_wire_put_text(w, lane->name);
         sp_wire_put_text(w, "terminal"), sp_wire_put_text(w, lane->terminal);
@@ -274,6 +283,7 @@ enum sp_status sp_lane_store(struct sp_store *durable, const struct sp_lane *lan
         sp_wire_put_text(w, "mode"), sp_wire_put_uint(w, (uint64_t)lane->mode);
         sp_wire_put_text(w, "fpir"), sp_wire_put_double(w, lane->fpir);
         sp_wire_put_text(w, "margin"), sp_wire_put_double(w, lane->margin);
+        sp_wire_put_text(w, "once"), sp_wire_put_bool(w, lane->once);
         sp_wire_put_text(w, "reveal"), sp_wire_put_bool(w, lane->reveal_scores);
         sp_wire_put_text(w, "ttl_ms"), sp_wire_put_int(w, lane->decision_ttl_ms);
         sp_wire_put_text(w, "version"), sp_wire_put_uint(w, expected + 1);

@@ -9,6 +9,11 @@ enum sp_lane_kind { SP_LANE_SINGLE, SP_LANE_MULTI };
 enum sp_mode { SP_MODE_AIR, SP_MODE_SEA, SP_MODE_PEDESTRIAN, SP_MODE_VEHICLE, SP_MODE_PRIVATE };
 const char *sp_mode_word(enum sp_mode mode);
 int sp_mode_from(const char *word); /* -1: none */
+/* What a lane of this mode does unless it is told: once where people leave (air, private); at sea and on land they go to
+ * and fro. */
+bool sp_mode_once(enum sp_mode mode);
+#define SP_LANE_FPIR_DEFAULT   0.003
+#define SP_LANE_MARGIN_DEFAULT 0.02
 
 struct sp_lane {
     char name[SP_NAME_MAX];
@@ -17,6 +22,7 @@ struct sp_lane {
     enum sp_mode mode;
     double fpir;          /* target false positive identification rate; default 0.003 */
     double margin;        /* score distance to the second row below which the answer is refer look_alike; default 0.02 */
+    bool once;            /* a traveller of a manifest crosses once: the second encounter hears already_boarded */
     bool reveal_scores;   /* development: answers carry candidate, score, margin */
     int64_t decision_ttl_ms; /* how long a lane may act on a decision; default 10,000 */
     uint64_t version;     /* grows by one with each change */

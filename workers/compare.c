@@ -33,6 +33,7 @@ void sp_scene_open(struct sp_scene *ret_scene, const struct sp_lane_now *now, st
     struct sp_basis *basis = &ret_scene->basis;
     memset(ret_scene, 0, sizeof *ret_scene);
     basis->kind = now->lane.kind;
+    memcpy(basis->pack, pack->fingerprint, sizeof basis->pack);
     basis->margin = now->lane.margin;
     basis->assignment = now->assignment;
     basis->gallery_count = now->count;

@@ -180,6 +180,19 @@ void sp_decide_frame(struct sp_judgement *ret_judgement, const struct sp_faces *
         decide_single(ret_judgement, faces, width, height, basis, comparisons);
 }
 
+void sp_decide_boarded(struct sp_judgement *judgement, int at)
+{
+    struct sp_verdict *verdict = &judgement->verdicts[at];
+    verdict->outcome = SP_OUTCOME_REFER;
+    verdict->reason = SP_REASON_ALREADY_BOARDED;
+    verdict->has_traveller = false;
+    verdict->manifest[0] = '\0';
+    memset(verdict->traveller, 0, sizeof verdict->traveller);
+    judgement->reason = SP_REASON_NONE;
+    for (int i = 0; i < judgement->count && judgement->reason == SP_REASON_NONE; i++)
+        judgement->reason = judgement->verdicts[i].reason;
+}
+
 /* The best frame so far: one that was compared beats one that was not, then the better quality. */
 static void keep_best(struct sp_evidence *evidence, const struct sp_judgement *judgement, bool compared)
 {
@@ -201,6 +214,22 @@ static void keep_candidate(struct sp_evidence *evidence, const struct sp_verdict
     evidence->margin = verdict->margin;
 }
 
+/* Scores of two packs are never compared, and a close may call compared only what one pack was. */
+static void take_pack(struct sp_evidence *evidence, const struct sp_judgement *judgement,
+                      const struct sp_basis *basis)
+{
+    bool scored = false;
+    for (int i = 0; i < judgement->count; i++)
+        scored = scored || judgement->verdicts[i].has_candidate;
+    if (!scored || memcmp(evidence->pack, basis->pack, sizeof evidence->pack) == 0)
+        return;
+    memcpy(evidence->pack, basis->pack, sizeof evidence->pack);
+    memset(evidence->candidate, 0, sizeof evidence->candidate);
+    evidence->has_candidate = false;
+    evidence->score = evidence->margin = 0;
+    evidence->comparable = 0;
+}
+
 void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *header,
                      const struct sp_judgement *judgement, const struct sp_basis *basis)
 {
@@ -208,6 +237,7 @@ void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *heade
         memcpy(evidence->lane, header->lane, sizeof evidence->lane);
         memcpy(evidence->sender, header->sender, sizeof evidence->sender);
     }
+    take_pack(evidence, judgement, basis);
     bool compared = false;
     for (int i = 0; i < judgement->count; i++)
         compared = compared || judgement->verdicts[i].compared;

@@ -18,11 +18,12 @@
 /* What a lane compares against at one moment. */
 struct sp_basis {
     enum sp_lane_kind kind;
-    double threshold;    /* score units, larger is better, for `people` */
-    double margin;       /* score units */
-    int people;          /* travellers with a usable template, over all galleries */
-    uint64_t assignment; /* its version */
-    int gallery_count;   /* manifests assigned now; 0: none */
+    uint8_t pack[SP_PACK_FINGERPRINT_BYTES]; /* under which it compares */
+    double threshold;                        /* score units, larger is better, for `people` */
+    double margin;                           /* score units */
+    int people;                              /* travellers with a usable template, over all galleries */
+    uint64_t assignment;                     /* its version */
+    int gallery_count;                       /* manifests assigned now; 0: none */
     struct sp_decision_gallery galleries[SP_DECISION_MAX_GALLERIES]; /* as compared; version 0: nothing is hot */
     bool current[SP_DECISION_MAX_GALLERIES];                         /* that is the version which is current now */
     bool complete[SP_DECISION_MAX_GALLERIES];                        /* and no template of it was missing */
@@ -76,8 +77,11 @@ int sp_decide_dominant(const struct sp_faces *faces, int width, int height, int 
 void sp_decide_frame(struct sp_judgement *ret_judgement, const struct sp_faces *faces, int width, int height,
                      const struct sp_basis *basis, const struct sp_comparison *comparisons);
 
+/* The traveller of this verdict has crossed already: refer already_boarded instead of the match. */
+void sp_decide_boarded(struct sp_judgement *judgement, int verdict);
+
 /* Fold a judged frame into the evidence (zeroed before the first frame: then it also takes the owner from header).
- */
+ * A frame with a candidate under another pack than the evidence's starts candidate and comparisons anew. */
 void sp_decide_merge(struct sp_evidence *evidence, const struct sp_header *header,
                      const struct sp_judgement *judgement, const struct sp_basis *basis);
 

@@ -23,7 +23,7 @@ static struct sp_decision decision_of(const struct sp_signer *signer, const stru
     snprintf(decision.lane, sizeof decision.lane, "%s", about->lane);
     memcpy(decision.encounter, about->encounter, sizeof decision.encounter);
     memcpy(decision.sender, about->sender, sizeof decision.sender);
-    memcpy(decision.pack, signer->pack, sizeof decision.pack);
+    memcpy(decision.pack, about->pack ? about->pack : signer->pack, sizeof decision.pack);
     if (verdict->has_traveller) {
         memcpy(decision.traveller, verdict->traveller, sizeof decision.traveller);
         memcpy(decision.manifest, verdict->manifest, sizeof decision.manifest);

@@ -22,6 +22,7 @@ struct sp_final_about {
     uint64_t assignment;
     int gallery_count;
     const struct sp_decision_gallery *galleries; /* those with version 0 are left out */
+    const uint8_t *pack;                         /* under which it was compared; NULL: the signer's own */
     double threshold;
     int64_t issued_ms, ttl_ms;
     /* beside the decisions */

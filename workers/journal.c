@@ -6,13 +6,14 @@
 #include "common/clock.h"
 #include "workers/answer.h"
 
-enum { BATCH_MAX = 32, PAUSE_US = 50000 };
+enum { BATCH_MAX = 32, PAUSE_US = 50000, CLAIM_FRESH_MS = 10000 };
 
 /* One job of the batch under way. */
 struct item {
     struct sp_job *job;
     struct sp_encounter_state state;
-    bool planned; /* it has a write */
+    bool planned;               /* it has a write */
+    int claims_at, claim_count; /* in the journal's list: travellers that its match claims */
     struct sp_evidence evidence;
     struct sp_decision decision;
     uint8_t *body; /* owned */
@@ -27,6 +28,10 @@ struct sp_journal {
     struct sp_job **waiting;
     struct item items[BATCH_MAX];
     struct sp_ledger_write writes[BATCH_MAX];
+    int claim_count;
+    uint64_t claimed_ns; /* when the claims were asked for */
+    struct sp_ledger_claim claims[BATCH_MAX * SP_MAX_FACES];
+    int verdicts[BATCH_MAX * SP_MAX_FACES]; /* of its item's judgement, by claim */
 };
 
 enum sp_status sp_journal_new(struct sp_journal **ret_journal, const struct sp_journal_config *config,
@@ -225,6 +230,7 @@ static struct sp_final_about about_of(const struct item *item)
         .assignment = frame ? job->basis.assignment : item->evidence.assignment,
         .gallery_count = frame ? job->basis.gallery_count : item->evidence.gallery_count,
         .galleries = frame ? job->basis.galleries : item->evidence.galleries,
+        .pack = !frame && item->evidence.has_candidate ? item->evidence.pack : NULL,
         .threshold = frame ? job->basis.threshold : item->evidence.threshold,
         .issued_ms = sp_clock_wall_ms(),
         .ttl_ms = job->lane.decision_ttl_ms,
@@ -270,13 +276,33 @@ static enum sp_status plan(struct sp_journal *journal, struct item *item, struct
     return status;
 }
 
+/* A final of another stands: what this one claimed is given back, unless that final, too, is a match of the
+ * traveller. */
+static enum sp_status give_back(struct sp_journal *journal, const struct item *item,
+                                const struct sp_encounter_state *standing, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    for (int i = 0; i < item->claim_count && status == SP_OK; i++) {
+        const struct sp_ledger_claim *claim = &journal->claims[item->claims_at + i];
+        if (!sp_ledger_matched(standing, claim))
+            status = sp_ledger_release(journal->config.ledger, claim, 1, err);
+    }
+    return status;
+}
+
+/* A claim is tentative for a while only: what was held up for long asks again before it writes. */
+static bool out_of_date(const struct sp_journal *journal, const struct item *item)
+{
+    return item->claim_count && sp_clock_mono_ns() - journal->claimed_ns > CLAIM_FRESH_MS * SP_NS_PER_MS;
+}
+
 static enum sp_status write_all(struct sp_journal *journal, struct sp_err *err)
 {
     int count = 0;
     struct item *of[BATCH_MAX];
     for (int i = 0; i < journal->count; i++) {
         struct item *item = &journal->items[i];
-        if (!item->job || !item->planned)
+        if (!item->job || !item->planned || out_of_date(journal, item))
             continue;
         bool final = item->job->answer == SP_ANSWER_DECIDED;
         of[count] = item;
@@ -286,21 +312,76 @@ static enum sp_status write_all(struct sp_journal *journal, struct sp_err *err)
             .final_body = final ? item->body : NULL,
             .final_body_length = final ? item->body_length : 0,
             .final_reason = final ? item->job->reason : 0,
+            .claims = &journal->claims[item->claims_at],
+            .claim_count = final ? item->claim_count : 0,
             .decision = final ? &item->decision : NULL,
         };
         memcpy(journal->writes[count++].encounter, item->job->header.encounter, SP_ENCOUNTER_BYTES);
     }
     enum sp_status status = count ? sp_ledger_write(journal->config.ledger, journal->writes, count, err) : SP_OK;
-    for (int i = 0; status == SP_OK && i < count; i++) {
+    bool written = status == SP_OK;
+    for (int i = 0; written && i < count; i++) {
         struct sp_ledger_write *write = &journal->writes[i];
         if (write->ret_outcome == SP_LEDGER_WRITTEN) {
             answer_or_internal(of[i]->job, of[i]->job->answer, of[i]->job->reason, of[i]->body, of[i]->body_length);
             finish(journal, of[i]);
         } else if (write->ret_outcome == SP_LEDGER_STANDS &&
                    recall(of[i]->job, &write->ret_state, journal->config.signer)) {
+            status = give_back(journal, of[i], &write->ret_state, err);
             finish(journal, of[i]);
         } /* else it moved: read and merge again */
         sp_encounter_state_clear(&write->ret_state);
+    }
+    return status;
+}
+
+/* What the state just read answers already is done. */
+static void recall_all(struct sp_journal *journal)
+{
+    for (int i = 0; i < journal->count; i++)
+        if (recall(journal->items[i].job, &journal->items[i].state, journal->config.signer))
+            finish(journal, &journal->items[i]);
+}
+
+static void list_claims(struct sp_journal *journal, struct item *item)
+{
+    const struct sp_job *job = item->job;
+    item->claims_at = journal->claim_count;
+    for (int i = 0; job && job->kind == SP_MSG_FRAME && job->lane.once && i < job->judgement.count; i++) {
+        const struct sp_verdict *verdict = &job->judgement.verdicts[i];
+        if (verdict->outcome != SP_OUTCOME_MATCH)
+            continue;
+        struct sp_ledger_claim *claim = &journal->claims[journal->claim_count];
+        *claim = (struct sp_ledger_claim){0};
+        memcpy(claim->manifest, verdict->manifest, sizeof claim->manifest);
+        memcpy(claim->traveller, verdict->traveller, sizeof claim->traveller);
+        memcpy(claim->encounter, job->header.encounter, sizeof claim->encounter);
+        journal->verdicts[journal->claim_count++] = i;
+    }
+    item->claim_count = journal->claim_count - item->claims_at;
+}
+
+/* Whoever is matched claims his crossing before the match is written; who has crossed already is referred. */
+static enum sp_status claim_all(struct sp_journal *journal, struct sp_err *err)
+{
+    journal->claim_count = 0;
+    journal->claimed_ns = sp_clock_mono_ns();
+    for (int i = 0; i < journal->count; i++)
+        list_claims(journal, &journal->items[i]);
+    if (!journal->claim_count)
+        return SP_OK;
+    enum sp_status status = sp_ledger_claim(journal->config.ledger, journal->claims, journal->claim_count, err);
+    for (int i = 0; status == SP_OK && i < journal->count; i++) {
+        struct item *item = &journal->items[i];
+        int kept = 0;
+        for (int k = 0; k < item->claim_count; k++) {
+            struct sp_ledger_claim *claim = &journal->claims[item->claims_at + k];
+            if (claim->ret_mine)
+                journal->claims[item->claims_at + kept++] = *claim;
+            else
+                sp_decide_boarded(&item->job->judgement, journal->verdicts[item->claims_at + k]);
+        }
+        item->claim_count = kept;
     }
     return status;
 }
@@ -312,9 +393,7 @@ static void plan_all(struct sp_journal *journal)
         struct sp_err err = {0};
         if (!item->job)
             continue;
-        if (recall(item->job, &item->state, journal->config.signer)) {
-            finish(journal, item);
-        } else if (plan(journal, item, &err) != SP_OK) {
+        if (plan(journal, item, &err) != SP_OK) {
             sp_answer_plain(item->job, SP_ANSWER_ERROR, SP_REASON_INTERNAL, err.text);
             finish(journal, item);
         }
@@ -354,6 +433,10 @@ int sp_journal_run(struct sp_journal *journal)
     if (!journal->count)
         return 0;
     enum sp_status status = read_states(journal, &err);
+    if (status == SP_OK) {
+        recall_all(journal);
+        status = claim_all(journal, &err);
+    }
     if (status == SP_OK) {
         plan_all(journal);
         status = write_all(journal, &err);

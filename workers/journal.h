@@ -1,5 +1,6 @@
 /* Journal: nothing is answered before the ledger has it. Judged jobs are read, merged and written in batches, one
- * round trip each way for a whole batch; the first final of an encounter wins and every later message hears it.
+ * round trip each way for a whole batch (and one for claims, in lanes where a traveller crosses once); the first
+ * final of an encounter wins and every later message hears it.
  *
  * One thread. A ledger that is away holds jobs back until they must be answered `error store_unavailable`. */
 #ifndef SALLYPORT_WORKERS_JOURNAL_H

@@ -43,6 +43,7 @@ void sp_link_say_ready(struct sp_link *link, struct broker *broker)
         .credit = (uint32_t)link->config.credit,
     };
     memcpy(header.agent, link->config.agent, sizeof header.agent);
+    memcpy(header.pack, link->config.pack, sizeof header.pack);
     memcpy(header.backend, link->config.backend, sizeof header.backend);
     broker->greeting = ++link->greetings; /* whatever was held before belongs to nobody now */
     broker->opened_ns = sp_clock_mono_ns();
@@ -69,7 +70,7 @@ void sp_link_say_result(struct sp_link *link, struct sp_job *job)
 void sp_link_say_want(struct sp_link *link, struct broker *broker, const struct sp_want *want)
 {
     struct sp_wire_writer *writer = NULL;
-    struct sp_header header = {.type = SP_MSG_WANT, .seq = 1, .job_class = SP_CLASS_BULK};
+    struct sp_header header = {.type = SP_MSG_WANT, .seq = 1, .job_class = SP_CLASS_BULK, .has_pack = true};
     uint8_t bytes[SP_HEADER_MAX_BYTES], sealed[1024];
     const uint8_t *plain;
     size_t head_length, length;
@@ -78,6 +79,7 @@ void sp_link_say_want(struct sp_link *link, struct broker *broker, const struct 
     memcpy(header.sender, link->config.self->public_key, sizeof header.sender);
     memcpy(header.fleet_id, link->fleet_id, sizeof header.fleet_id);
     memcpy(header.wrapped_key, link->want_wrapped, sizeof header.wrapped_key);
+    memcpy(header.pack, link->config.pack, sizeof header.pack);
     sp_template_id(header.encounter, want->manifest, want->row, link->config.pack, want->portrait);
     if (sp_message_encode(bytes, &head_length, &header, NULL) != SP_OK ||
         sp_wire_writer_new(&writer, sizeof sealed - SP_PAYLOAD_OVERHEAD, NULL) != SP_OK)

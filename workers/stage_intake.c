@@ -1,4 +1,6 @@
 /* Intake: open what arrived; answer at once what is refused or known; pass the rest on. */
+#include <string.h>
+
 #include "common/clock.h"
 #include "workers/answer.h"
 #include "workers/intake.h"
@@ -12,7 +14,13 @@ static bool open_job(struct sp_pipeline *pipeline, struct sp_job *job, struct sp
 {
     struct sp_err err = {0};
     int reason;
-    if (sp_intake_open(job, sessions, &reason, &err) == SP_OK)
+    enum sp_status status = sp_intake_open(job, sessions, &reason, &err);
+    if (status == SP_OK && job->header.has_pack &&
+        memcmp(job->header.pack, pipeline->config.pack->fingerprint, sizeof job->header.pack) != 0) {
+        reason = SP_REASON_BAD_MESSAGE; /* the broker is at fault */
+        status = sp_fail(&err, SP_E_VERSION, "the job names another model pack than this worker runs");
+    }
+    if (status == SP_OK)
         return true;
     sp_answer_plain(job, SP_ANSWER_ERROR, reason, err.text);
     sp_pipeline_finish(pipeline, job);

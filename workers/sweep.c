@@ -32,6 +32,7 @@ static enum sp_status close_one(const struct sp_sweep_config *config, const uint
         .assignment = evidence->assignment,
         .gallery_count = evidence->gallery_count,
         .galleries = evidence->galleries,
+        .pack = evidence->has_candidate ? evidence->pack : NULL,
         .threshold = evidence->threshold,
         .issued_ms = now_ms,
         .ttl_ms = 1, /* the shortest there is: nobody is there to act on it */

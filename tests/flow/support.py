@@ -135,8 +135,9 @@ class Stack:
     def publish(self, table, portraits, *more, code=0):
         return self.ops("manifest", "publish", table, "--portraits", portraits, *more, code=code)
 
-    def lane(self, name, manifests, kind="single", mode="air", fpir="0.0005"):
-        self.ops("lane", "set", name, "--kind", kind, "--mode", mode, "--terminal", "T1", "--fpir", fpir, "--reveal-scores")
+    def lane(self, name, manifests, kind="single", mode="air", fpir="0.0005", once="no"):
+        self.ops("lane", "set", name, "--kind", kind, "--mode", mode, "--terminal", "T1", "--fpir", fpir, "--once", once,
+                 "--reveal-scores")
         if manifests:
             self.ops("lane", "assign", name, *manifests)
 

@@ -26,45 +26,55 @@ static char *section(int number)
 
 /* ---- a full header of every type, every field different from zero ---- */
 
-static const int types[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 22, 23, 24, 25, 26};
+static const int types[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26};
 enum { TYPES = sizeof types / sizeof types[0] };
 
 static void full_header(struct sp_header *header, int type)
 {
     static const uint8_t cert[] = "a certificate";
-    *header = (struct sp_header){.version = 1,
-                                 .type = (enum sp_message_type)type,
-                                 .agent = "agent",
-                                 .lane_count = 2,
-                                 .lanes = {"A1", "B-2.x"},
-                                 .broker = "b",
-                                 .terminal = "T1",
-                                 .window = 2,
-                                 .max_age_ms = 10000,
-                                 .heartbeat_ms = 1000,
-                                 .max_payload = 8 << 20,
-                                 .lease_ms = 3000,
-                                 .cert = cert,
-                                 .cert_length = sizeof cert,
-                                 .credit = 5,
-                                 .backend = "cpu",
-                                 .lane = "A1",
-                                 .seq = type == SP_MSG_ENROL || type == SP_MSG_WANT ? 1 : UINT32_MAX,
-                                 .job_class = type == SP_MSG_WANT ? 4 : 3,
-                                 .budget_ms = 1500,
-                                 .at_ms = UINT64_MAX,
-                                 .last = true,
-                                 .reason = SP_REASON_LEFT,
-                                 .answer = SP_ANSWER_ERROR,
-                                 .text = "a sentence",
-                                 .job = 0x123456789abcdef0,
-                                 .attempt = 2,
-                                 .kind = SP_MSG_ENROL};
+    *header = (struct sp_header){
+        .version = 1,
+        .type = (enum sp_message_type)type,
+        .agent = "agent",
+        .lane_count = 2,
+        .lanes = {"A1", "B-2.x"},
+        .broker = "b",
+        .terminal = "T1",
+        .window = 2,
+        .max_age_ms = 10000,
+        .heartbeat_ms = 1000,
+        .max_payload = 8 << 20,
+        .lease_ms = 3000,
+        .cert = cert,
+        .cert_length = sizeof cert,
+        .credit = 5,
+        .backend = "cpu",
+        .lane = "A1",
+        .seq = type == SP_MSG_ENROL || type == SP_MSG_REVIEW || type == SP_MSG_WANT ? 1 : UINT32_MAX,
+        .job_class = type == SP_MSG_WANT || type == SP_MSG_REVIEW ? 4 : 3,
+        .budget_ms = 1500,
+        .at_ms = UINT64_MAX,
+        .last = true,
+        .reason = SP_REASON_LEFT,
+        .answer = SP_ANSWER_ERROR,
+        .text = "a sentence",
+        .job = 0x123456789abcdef0,
+        .attempt = 2,
+        .kind = SP_MSG_ENROL,
+        .has_pack = true,
+        .what = SP_ASK_WORKERS,
+        .after = "A1/capture-1",
+        .more = true,
+        .told_count = 2,
+        .told = {{.name = "worker-1", .backend = "cpu", .credit = 8, .quiet_ms = 12},
+                 {.name = "worker-2", .backend = "", .quiet_ms = UINT64_MAX}}};
     memset(header->sender, 1, sizeof header->sender);
     memset(header->session, 2, sizeof header->session);
     memset(header->encounter, 3, sizeof header->encounter);
     memset(header->fleet_id, 4, sizeof header->fleet_id);
     memset(header->wrapped_key, 5, sizeof header->wrapped_key);
+    memset(header->pack, 6, sizeof header->pack);
+    memset(header->told[1].pack, 7, sizeof header->told[1].pack);
 }
 
 static size_t encode(uint8_t *bytes, const struct sp_header *header)
@@ -341,6 +351,51 @@ static void test_left_out(void **state)
     length = encode(bytes, &header);
     assert_int_equal(sp_message_decode(&read, bytes, length, NULL), SP_OK);
     assert_false(read.last);
+    full_header(&header, SP_MSG_ENROL);
+    length = encode(bytes, &header);
+    assert_int_equal(sp_message_decode(&read, bytes, length, NULL), SP_OK);
+    assert_true(read.has_pack);
+    assert_memory_equal(read.pack, header.pack, sizeof read.pack);
+    header.has_pack = false;
+    length = encode(bytes, &header);
+    assert_int_equal(sp_message_decode(&read, bytes, length, NULL), SP_OK);
+    assert_false(read.has_pack);
+}
+
+/* A page of the longest rows fits a header, of either kind; one more row does not pass. */
+static void test_told(void **state)
+{
+    (void)state;
+    uint8_t bytes[SP_HEADER_MAX_BYTES];
+    static struct sp_header header, read;
+    for (int workers = 0; workers < 2; workers++) {
+        full_header(&header, SP_MSG_TELL);
+        snprintf(header.what, sizeof header.what, "%s", workers ? SP_ASK_WORKERS : SP_ASK_LANES);
+        header.told_count = SP_TOLD_MAX;
+        for (int i = 0; i < SP_TOLD_MAX; i++) {
+            struct sp_told *told = &header.told[i];
+            memset(told, 0, sizeof *told);
+            memset(told->name, 'a' + i, sizeof told->name - 1);
+            memset(told->peer, 'p', sizeof told->peer - 1);
+            memset(told->backend, 'b', sizeof told->backend - 1);
+            memset(told->pack, i + 1, sizeof told->pack);
+            told->credit = 65535;
+            told->quiet_ms = UINT64_MAX;
+        }
+        size_t length = encode(bytes, &header);
+        assert_int_equal(sp_message_decode(&read, bytes, length, NULL), SP_OK);
+        assert_int_equal(read.told_count, SP_TOLD_MAX);
+        assert_string_equal(read.told[SP_TOLD_MAX - 1].name, header.told[SP_TOLD_MAX - 1].name);
+        assert_string_equal(workers ? read.told[3].backend : read.told[3].peer,
+                            workers ? header.told[3].backend : header.told[3].peer);
+        assert_int_equal(read.told[3].credit, workers ? 65535 : 0);
+        assert_true(read.told[3].quiet_ms == UINT64_MAX && read.more);
+        header.told_count++;
+        assert_int_equal(sp_message_encode(bytes, &length, &header, NULL), SP_E_LIMIT);
+        header.told_count = 1;
+        header.told[0].name[0] = '\0';
+        assert_int_equal(sp_message_encode(bytes, &length, &header, NULL), SP_E_INVALID);
+    }
 }
 
 /* One field out of its range: neither written nor (bytes made by hand in `decode_number`) read. */
@@ -372,6 +427,8 @@ static void test_ranges(void **state)
         {SP_MSG_RESULT, FIELD(reason), 256},
         {SP_MSG_JOB, FIELD(attempt), 0},
         {SP_MSG_JOB, FIELD(kind), 5},
+        {SP_MSG_JOB, FIELD(kind), 12},
+        {SP_MSG_REVIEW, FIELD(job_class), 3},
         {SP_MSG_READY, FIELD(credit), 65536},
         {SP_MSG_WELCOME, FIELD(window), 0},
         {SP_MSG_WELCOME, FIELD(cert_length), 0},
@@ -392,7 +449,7 @@ static void test_ranges(void **state)
         size_t length;
         enum sp_status status;
     } raw[] = {{"\x82\xa1v\x02\xa1t\x06", 7, SP_E_VERSION},
-               {"\x82\xa1v\x01\xa1t\x0b", 7, SP_E_UNSUPPORTED},
+               {"\x82\xa1v\x01\xa1t\x0e", 7, SP_E_UNSUPPORTED},
                {"\x82\xa1v\x01\xa1t\x00", 7, SP_E_UNSUPPORTED},
                {"\x81\xa1v\x01", 4, SP_E_FORMAT},
                {"\x81\xa1t\x06", 4, SP_E_FORMAT},
@@ -446,6 +503,7 @@ static void test_ranges_when_read(void **state)
     assert_int_equal(decode_number(0, 1, 3), SP_E_LIMIT);
     assert_int_equal(decode_number(1, 1, 5), SP_E_LIMIT);
     assert_int_equal(decode_number(1, 1, 10), SP_OK);
+    assert_int_equal(decode_number(1, 1, 11), SP_OK);
     assert_int_equal(decode_number(1, 1, UINT64_MAX), SP_E_LIMIT);
     const char *const names[] = {
         "", ".x", "-x", "a b", "a/b", "\xc3\xa9", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}; /* 48 */
@@ -525,7 +583,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_section_3), cmocka_unit_test(test_widths),    cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_left_out),  cmocka_unit_test(test_ranges),    cmocka_unit_test(test_ranges_when_read),
-        cmocka_unit_test(test_answer_ad), cmocka_unit_test(test_section_8),
+        cmocka_unit_test(test_answer_ad), cmocka_unit_test(test_section_8), cmocka_unit_test(test_told),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(document);

@@ -26,6 +26,7 @@ static struct sp_evidence full(void)
                             .assignment = 1ull << 60};
     memset(e.sender, 7, sizeof e.sender);
     memset(e.candidate, 9, sizeof e.candidate);
+    memset(e.pack, 11, sizeof e.pack);
     e.gallery_count = SP_DECISION_MAX_GALLERIES;
     for (int i = 0; i < e.gallery_count; i++) {
         memset(e.galleries[i].manifest, 'm', SP_MANIFEST_ID_MAX - 1);

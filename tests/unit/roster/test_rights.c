@@ -79,6 +79,13 @@ static void test_ledger(void **state)
         {"worker", "HSET sp:{d3}:e:00 v 1", SP_OK},
         {"worker", "ZADD sp:{d3}:open 1 00", SP_OK},
         {"worker", "XADD sp:{d12}:decisions * lane A1", SP_OK},
+        {"worker", "HSET sp:m:{a}:claims x y", SP_OK},
+        {"worker", "HDEL sp:m:{a}:claims x", SP_OK},
+        {"worker", "TIME", SP_OK},
+        {"worker", "HDEL sp:m:{a}:portraits x", SP_E_DENIED},
+        {"ops", "HDEL sp:m:{a}:claims x", SP_OK},
+        {"ops", "HGETALL sp:m:{a}:claims", SP_OK},
+        {"recorder", "HGETALL sp:m:{a}:claims", SP_E_DENIED},
         {"worker", "HGET sp:m:{a}:rows x", SP_E_DENIED}, /* names */
         {"worker", "HSET sp:m:{a}:keys x y", SP_E_DENIED},
         {"worker", "SET sp:m:{a}:current x", SP_E_DENIED},

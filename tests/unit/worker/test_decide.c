@@ -292,6 +292,35 @@ static void test_close_never_no_match_when_stale(void **state)
     assert_int_equal(close_reason(&evidence, SP_REASON_DONE, &later, &outcome), SP_REASON_GALLERY_STALE);
 }
 
+static void test_packs_are_never_compared(void **state)
+{
+    (void)state;
+    struct sp_basis basis = basis_of(SP_LANE_SINGLE, 1), other = basis;
+    struct sp_evidence evidence = {0};
+    int outcome;
+    memset(basis.pack, 1, sizeof basis.pack);
+    memset(other.pack, 2, sizeof other.pack);
+    other.threshold = 0.61;
+    merge(&evidence, 1, undecided(SP_REASON_NOT_ON_MANIFEST, 40, true, 0.30), &basis);
+    assert_memory_equal(evidence.pack, basis.pack, sizeof evidence.pack);
+    merge(&evidence, 2, undecided(SP_REASON_NO_FACE, 0, false, 0),
+          &other); /* without a score: nothing begins anew */
+    assert_memory_equal(evidence.pack, basis.pack, sizeof evidence.pack);
+    assert_true(evidence.score == 0.30 && evidence.threshold == 0.48 && evidence.comparable == 1);
+    merge(&evidence, 3, undecided(SP_REASON_NOT_ON_MANIFEST, 60, true, 0.10),
+          &other); /* a lower score, yet the first of its pack */
+    assert_memory_equal(evidence.pack, other.pack, sizeof evidence.pack);
+    assert_true(evidence.score == 0.10 && evidence.threshold == 0.61 && evidence.comparable == 1);
+    assert_int_equal(evidence.frames, 3);
+    assert_int_equal(close_reason(&evidence, SP_REASON_DONE, &other, &outcome), SP_REASON_NOT_ON_MANIFEST);
+    struct sp_judgement glance = undecided(SP_REASON_GALLERY_STALE, 90, true, 0.2);
+    glance.verdicts[0].compared = false; /* scored against a stale gallery, under the first pack again */
+    merge(&evidence, 4, glance, &basis);
+    assert_true(evidence.score == 0.2 && evidence.comparable == 0 && evidence.threshold == 0.48);
+    assert_int_equal(close_reason(&evidence, SP_REASON_DONE, &basis, &outcome), SP_REASON_GALLERY_STALE);
+    assert_int_equal(outcome, SP_OUTCOME_REFER);
+}
+
 static void test_fusion_keeps_best(void **state)
 {
     (void)state;
@@ -321,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_multi),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_close_never_no_match_when_stale),
+        cmocka_unit_test(test_packs_are_never_compared),
         cmocka_unit_test(test_fusion_keeps_best),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,7 @@ static int start(void **state)
                                     .note = note};
     memcpy(config.servers[0], server_key.public_key, 32);
     memcpy(config.fleet_public, worker.fleet.public_key, 32);
+    memset(config.pack, 9, sizeof config.pack);
     if (sp_link_new(&worker.link, &config, &err) != SP_OK)
         fail_msg("%s", err.text);
     return pthread_create(&worker.thread, NULL, run, NULL);
@@ -214,6 +215,7 @@ static void test_greeting_and_jobs(void **state)
     assert_int_equal(broker.header.credit, 2);
     assert_string_equal(broker.header.backend, "ref");
     assert_int_equal(broker.header.cert_length, 12);
+    assert_int_equal(broker.header.pack[15], 9);
     greet();
     for (uint64_t job = 1; job <= 6; job++) {
         give_job(job);
@@ -258,6 +260,7 @@ static void test_want(void **state)
     expect(SP_MSG_WANT);
     assert_memory_equal(broker.header.sender, worker.curve.public_key, 32);
     assert_int_equal(broker.header.job_class, SP_CLASS_BULK);
+    assert_true(broker.header.has_pack && broker.header.pack[0] == 9); /* a want is for workers of its own pack */
     struct sp_job *job = sp_job_take(worker.pool);
     size_t head_length;
     uint8_t head[SP_HEADER_MAX_BYTES]; /* encoding is canonical: the same bytes as sent */
