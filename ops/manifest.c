@@ -41,6 +41,22 @@ static const char close_help[] = "Usage: sallyport manifest close ID [--config F
                                  "No lane matches against a closed manifest, and it takes no further version.\n"
                                  "Example: sallyport manifest close air-zx-417-20261204-lis\n";
 
+static const char reconcile_help[] =
+    "Usage: sallyport manifest reconcile ID [--since TIME] [--until TIME] [--with-crew] [--json] [--names]\n"
+    "                                    [--config FILE]\n"
+    "What the close-out says against what the ledger decided: boarded but not confirmed, confirmed but not "
+    "boarded, "
+    "the\n"
+    "capture rate and an upper estimate of the FNIR with 95 % bounds, per lane and hour. Needs the desk's key and "
+    "user for\n"
+    "the travellers (keys.ops, durable.*), the recorder's for the decisions (keys.recorder, records.user,\n"
+    "records.password_file), and keys.authority: who may run it, docs/security.md says.\n\n"
+    "  --since, --until TIME  decisions of that time, UTC or with an offset (default: departure -24 h to +24 h)\n"
+    "  --with-crew            crew counts in the rates, too\n"
+    "  --names                names of the travellers that differ, too\n\n"
+    "A decision that does not verify is not counted, is said, and makes the exit code 4.\n"
+    "Example: sallyport --config supervisor.yaml manifest reconcile air-zx-417-20261204-lis\n";
+
 /* One line of the list. A manifest that was begun and never flipped has version 0. */
 static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool as_json, struct sp_err *err)
 {
@@ -137,6 +153,7 @@ int sp_ops_manifest(int argc, char **argv)
         {"list", "every manifest with its version and state", list_help, list_run},
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
         {"release", "let a traveller who crossed cross again", release_help, sp_manifest_release_run},
+        {"reconcile", "the close-out against the ledger's decisions", reconcile_help, sp_manifest_reconcile_run},
         {"close", "end a manifest", close_help, close_run},
         {NULL, NULL, NULL, NULL},
     };
