@@ -16,6 +16,8 @@ sp_dependency(png libpng)
 sp_dependency(protobufc libprotobuf-c)
 sp_dependency(cmocka cmocka)
 sp_dependency(microhttpd libmicrohttpd)
+sp_dependency(jansson jansson)
+sp_dependency(xml2 libxml-2.0)
 
 if(SALLYPORT_ONEDNN)
   find_library(DNNL_LIBRARY dnnl REQUIRED)

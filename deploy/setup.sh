@@ -7,7 +7,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # The machine's packages: to build, to run, and (with --tests) to test.
 build_packages=(build-essential cmake ninja-build pkg-config
-  libzmq3-dev libmsgpack-dev libhiredis-dev libsodium-dev libyaml-dev libmicrohttpd-dev
+  libzmq3-dev libmsgpack-dev libhiredis-dev libsodium-dev libyaml-dev libmicrohttpd-dev libjansson-dev libxml2-dev
   libdnnl-dev libjpeg62-turbo-dev libturbojpeg0-dev libpng-dev protobuf-c-compiler libprotobuf-c-dev libonnx-dev
   libcmocka-dev)
 run_packages=(redis-server ca-certificates util-linux procps)

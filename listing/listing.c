@@ -65,11 +65,30 @@ enum sp_status sp_listing_add_traveller(struct sp_listing *listing, int segment,
     if (!grown)
         return no_memory(err);
     listing->travellers = grown;
-    grown[listing->traveller_count] = (struct sp_traveller){
-        .ref = "", .role = "", .surname = "", .given = "", .dob = "", .sex = "", .nationality = "",
-        .residence = "", .birth_place = "", .rank = "", .pnr = "", .seat_or_cabin = "", .embark = "",
-        .debark = "", .clearance = "", .transit = "", .verified = "", .mrz = "", .valid_from = "",
-        .valid_to = "", .answer = "", .answer_text = "", .segment = segment, .offset = offset};
+    grown[listing->traveller_count] = (struct sp_traveller){.ref = "",
+                                                            .role = "",
+                                                            .surname = "",
+                                                            .given = "",
+                                                            .dob = "",
+                                                            .sex = "",
+                                                            .nationality = "",
+                                                            .residence = "",
+                                                            .birth_place = "",
+                                                            .rank = "",
+                                                            .pnr = "",
+                                                            .seat_or_cabin = "",
+                                                            .embark = "",
+                                                            .debark = "",
+                                                            .clearance = "",
+                                                            .transit = "",
+                                                            .verified = "",
+                                                            .mrz = "",
+                                                            .valid_from = "",
+                                                            .valid_to = "",
+                                                            .answer = "",
+                                                            .answer_text = "",
+                                                            .segment = segment,
+                                                            .offset = offset};
     *ret_traveller = &grown[listing->traveller_count++];
     return SP_OK;
 }
@@ -183,23 +202,58 @@ enum sp_status sp_listing_text(struct sp_listing *listing, const char **ret_text
     return SP_OK;
 }
 
-void sp_listing_deviate(struct sp_listing *listing, int segment, size_t offset, const char *format, ...)
+enum sp_status sp_listing_lines(struct sp_listing *listing, const char **ret_text, const char *text,
+                                struct sp_err *err)
+{
+    const char *clean = "";
+    char flat[SP_LISTING_MAX_TEXT + 1];
+    size_t length = strnlen(text, SP_LISTING_MAX_TEXT);
+    for (size_t i = 0; i < length; i++)
+        flat[i] = text[i] == '\n' ? '|' : text[i];
+    enum sp_status status = sp_listing_text(listing, &clean, flat, length, NULL, err);
+    explicit_bzero(flat, length);
+    if (status != SP_OK)
+        return status;
+    for (char *c = (char *)(uintptr_t)clean; *c; c++) /* the arena's copy, not yet anybody's */
+        if (*c == '|')
+            *c = '\n';
+    *ret_text = clean;
+    return SP_OK;
+}
+
+static void deviate(struct sp_listing *listing, int segment, size_t offset, bool value, const char *format,
+                    va_list arguments)
 {
     char text[300];
     const char *kept = "";
-    va_list arguments;
     int at = listing->deviation_count++;
+    listing->value_count += value;
     if (at == 0)
-        listing->deviations = sp_arena_take(listing->arena, SP_LISTING_MAX_DEVIATIONS * sizeof *listing->deviations);
+        listing->deviations =
+            sp_arena_take(listing->arena, SP_LISTING_MAX_DEVIATIONS * sizeof *listing->deviations);
     if (at >= sp_listing_noted(listing))
         return;
-    va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     struct sp_err ignored = {0};
     if (sp_listing_text(listing, &kept, text, strlen(text), NULL, &ignored) != SP_OK)
         kept = "no memory for the text of this deviation";
-    listing->deviations[at] = (struct sp_deviation){segment, offset, kept};
+    listing->deviations[at] = (struct sp_deviation){segment, offset, kept, value};
+}
+
+void sp_listing_deviate(struct sp_listing *listing, int segment, size_t offset, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    deviate(listing, segment, offset, false, format, arguments);
+    va_end(arguments);
+}
+
+void sp_listing_deviate_value(struct sp_listing *listing, int segment, size_t offset, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    deviate(listing, segment, offset, true, format, arguments);
+    va_end(arguments);
 }
 
 int sp_listing_noted(const struct sp_listing *listing)
@@ -227,6 +281,13 @@ int sp_listing_format_from(const char *word)
     return -1;
 }
 
+const char *sp_listing_place_word(enum sp_listing_format format)
+{
+    if (format == SP_LISTING_PAXLST || format == SP_LISTING_CUSRES)
+        return "segment";
+    return format == SP_LISTING_JSON ? "traveller" : "line";
+}
+
 const char *sp_listing_kind_word(enum sp_listing_group group, enum sp_listing_action action)
 {
     static const char *const of_group[3][3] = {
@@ -237,13 +298,34 @@ const char *sp_listing_kind_word(enum sp_listing_group group, enum sp_listing_ac
     switch (action) {
     case SP_ACTION_LIST:
     case SP_ACTION_CHANGE:
-    case SP_ACTION_REMOVE: return (unsigned)group < 3 ? of_group[group][action] : "unknown";
-    case SP_ACTION_CLOSE: return "close";
-    case SP_ACTION_CLOSE_NOT_ON_BOARD: return "close_not_on_board";
-    case SP_ACTION_CLOSE_ON_BOARD: return "close_on_board";
-    case SP_ACTION_CANCEL_JOURNEY: return "journey_cancel";
-    case SP_ACTION_CHANGE_JOURNEY: return "journey_change";
-    case SP_ACTION_ANSWER: return "answer";
+    case SP_ACTION_REMOVE:
+        return (unsigned)group < 3 ? of_group[group][action] : "unknown";
+    case SP_ACTION_CLOSE:
+        return "close";
+    case SP_ACTION_CLOSE_NOT_ON_BOARD:
+        return "close_not_on_board";
+    case SP_ACTION_CLOSE_ON_BOARD:
+        return "close_on_board";
+    case SP_ACTION_CANCEL_JOURNEY:
+        return "journey_cancel";
+    case SP_ACTION_CHANGE_JOURNEY:
+        return "journey_change";
+    case SP_ACTION_ANSWER:
+        return "answer";
     }
     return "unknown";
+}
+
+bool sp_listing_kind_from(enum sp_listing_group *ret_group, enum sp_listing_action *ret_action, const char *word)
+{
+    for (int group = SP_GROUP_BOTH; group >= SP_GROUP_PASSENGERS;
+         group--) /* BOTH first: what has one word for all */
+        for (int action = SP_ACTION_LIST; action <= SP_ACTION_ANSWER; action++)
+            if (strcmp(sp_listing_kind_word((enum sp_listing_group)group, (enum sp_listing_action)action), word) ==
+                0) {
+                *ret_group = (enum sp_listing_group)group;
+                *ret_action = (enum sp_listing_action)action;
+                return true;
+            }
+    return false;
 }

@@ -80,7 +80,7 @@ struct sp_traveller {
     int document_count, photo_count;
     struct sp_document *documents;
     const char **photos;     /* file names or URIs as sent */
-    int segment;             /* where it began: segment (PAXLST), line (CSV, NDJSON) or element number, 1-based */
+    int segment;             /* where it began: segment (PAXLST), line (CSV, FAL, NDJSON, eNOAD) or traveller (JSON), 1-based */
     size_t offset;           /* the same, bytes from the file's begin */
 };
 
@@ -94,6 +94,7 @@ struct sp_deviation {
     int segment;   /* as in sp_traveller; 0: the file as a whole */
     size_t offset;
     const char *text; /* a sentence, without any traveller's data beyond codes and lengths */
+    bool value;       /* a value was not of its form: a desk's own file (CSV, JSON) is not published with it */
 };
 
 struct sp_listing {
@@ -121,6 +122,7 @@ struct sp_listing {
     struct sp_traveller *travellers;
     int deviation_count;     /* all of them; the first SP_LISTING_MAX_DEVIATIONS have an entry */
     struct sp_deviation *deviations;
+    int value_count;         /* deviations with `value` */
     struct sp_arena *arena;  /* owns everything above */
 };
 
@@ -139,15 +141,25 @@ enum sp_status sp_listing_add_photo(struct sp_listing *listing, struct sp_travel
  * become U+FFFD, cut at SP_LISTING_MAX_TEXT (ret_changed says so; may be NULL). */
 enum sp_status sp_listing_text(struct sp_listing *listing, const char **ret_text, const char *text, size_t length,
                                bool *ret_changed, struct sp_err *err);
+/* The same for a text of several lines: '\n' stays. */
+enum sp_status sp_listing_lines(struct sp_listing *listing, const char **ret_text, const char *text,
+                                struct sp_err *err);
 /* Note a deviation. Never fails: without memory it is only counted. */
 void sp_listing_deviate(struct sp_listing *listing, int segment, size_t offset, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* As above, for a value that is not of its form. */
+void sp_listing_deviate_value(struct sp_listing *listing, int segment, size_t offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* How many deviations have an entry. */
 int sp_listing_noted(const struct sp_listing *listing);
 
 const char *sp_listing_format_word(enum sp_listing_format format);
 int sp_listing_format_from(const char *word); /* -1: none */
+/* What `segment` counts in a format: "segment", "line", "traveller". */
+const char *sp_listing_place_word(enum sp_listing_format format);
 /* "passenger_list", "crew_change", "close_not_on_board", "answer" ... */
 const char *sp_listing_kind_word(enum sp_listing_group group, enum sp_listing_action action);
+/* The way back. false: no such kind. */
+bool sp_listing_kind_from(enum sp_listing_group *ret_group, enum sp_listing_action *ret_action, const char *word);
 
 #endif

@@ -34,6 +34,7 @@ void sp_desk_label(char *ret_text, const struct sp_desk *desk, const struct sp_d
                    bool names);
 
 /* The verbs of `manifest` that have a file of their own. */
+int sp_manifest_parse_run(int argc, char **argv);
 int sp_manifest_publish_run(int argc, char **argv);
 int sp_manifest_release_run(int argc, char **argv);
 int sp_manifest_ready_run(int argc, char **argv);

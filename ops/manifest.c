@@ -23,6 +23,16 @@ static const char publish_help[] =
     "The header of FILE.csv has carrier, journey, mode, dep_port, sched_dep and what tells travellers apart:\n"
     "traveller_ref, or doc_issuer, doc_type and doc_number, or surname, given, dob and nationality.\n"
     "Example: sallyport manifest publish ZX417.csv --portraits portraits/\n";
+static const char parse_help[] =
+    "Usage: sallyport manifest parse FILE... [--strict] [--json] [--format FORMAT] [--ports LIST]\n"
+    "Show what files say about the travellers of a journey, as every other command understands them, with every\n"
+    "deviation and its place. Reads PAXLST, CUSRES, CSV, JSON, NDJSON, IMO FAL 5 and 6 (CSV) and eNOAD (XML), found by\n"
+    "content. Needs no configuration and no store; FILE - is standard input.\n\n"
+    "  --strict         the first deviation is an error: exit 1\n"
+    "  --json           one JSON object per message, one a line; it can be read again as NDJSON\n"
+    "  --format FORMAT  paxlst, cusres, csv, json, ndjson, fal5, fal6, enoad, or auto (default)\n"
+    "  --ports LIST     the site's ports (JFK,LIS): with several legs they choose the one that names the manifest\n\n"
+    "Example: sallyport manifest parse ZX417.edi --json\n";
 static const char list_help[] = "Usage: sallyport manifest list [--json] [--config FILE]\n"
                                 "Every manifest with its version, state and number of travellers.\n"
                                 "Example: sallyport manifest list\n";
@@ -150,6 +160,8 @@ int sp_ops_manifest(int argc, char **argv)
 {
     static const struct sp_command_verb verbs[] = {
         {"publish", "publish the travellers of a journey from a CSV file", publish_help, sp_manifest_publish_run},
+        {"parse", "show what a file of any accepted format says, with its deviations", parse_help,
+         sp_manifest_parse_run},
         {"list", "every manifest with its version and state", list_help, list_run},
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
         {"release", "let a traveller who crossed cross again", release_help, sp_manifest_release_run},

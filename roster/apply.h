@@ -5,7 +5,7 @@
 
 #include "listing/listing.h"
 #include "roster/index.h"
-#include "roster/row.h"
+#include "roster/roster.h"
 
 #define SP_APPLY_MAX_PROBLEMS 100
 

@@ -179,10 +179,12 @@ static void join_repeat(struct matching *m, int i)
             }
             if (says_else(&first->row, row))
                 sp_apply_problem(m->applied, i,
-                                 "is the traveller of line %d (same %s) and says other things: the "
-                                 "first counts",
-                                 line, by[kind]);
-            fill(&first->row, row);
+                                 "is the traveller of line %d (same %s) and says other things: the last counts", line,
+                                 by[kind]);
+            struct sp_row last = *row;
+            last.text = NULL;
+            fill(&last, &first->row);
+            first->row = last;
             m->matches[i].same_as = found[k];
             return;
         }

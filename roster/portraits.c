@@ -141,6 +141,20 @@ static void find_stem(const struct sp_portraits *p, const char *stem, char (*ret
     }
 }
 
+/* photo_uri: one path, or several with ';' between them. */
+static void named_paths(const char *uri, char (*ret_paths)[SP_PORTRAIT_PATH_MAX], int *ret_count, int *ret_more)
+{
+    while (*uri) {
+        size_t length = strcspn(uri, ";");
+        if (length > 0 && *ret_count == SP_ROW_MAX_PORTRAITS)
+            (*ret_more)++;
+        else if (length > 0)
+            snprintf(ret_paths[(*ret_count)++], SP_PORTRAIT_PATH_MAX, "%.*s",
+                     (int)(length < SP_PORTRAIT_PATH_MAX ? length : SP_PORTRAIT_PATH_MAX - 1), uri);
+        uri += length + (uri[length] == ';');
+    }
+}
+
 void sp_portraits_find(const struct sp_portraits *portraits, const struct sp_row *row,
                        char (*ret_paths)[SP_PORTRAIT_PATH_MAX], int *ret_count, int *ret_more)
 {
@@ -148,8 +162,7 @@ void sp_portraits_find(const struct sp_portraits *portraits, const struct sp_row
     char stem[STEM_MAX];
     *ret_count = *ret_more = 0;
     if (v[SP_COLUMN_PHOTO_URI][0]) {
-        snprintf(ret_paths[0], SP_PORTRAIT_PATH_MAX, "%s", v[SP_COLUMN_PHOTO_URI]);
-        *ret_count = 1;
+        named_paths(v[SP_COLUMN_PHOTO_URI], ret_paths, ret_count, ret_more);
         return;
     }
     if (v[SP_COLUMN_TRAVELLER_REF][0])

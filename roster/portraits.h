@@ -15,7 +15,7 @@ struct sp_portraits;
 enum sp_status sp_portraits_open(struct sp_portraits **ret_portraits, const char *directory, struct sp_err *err);
 void sp_portraits_free(struct sp_portraits **portraits);
 
-/* The portrait files of a row, as paths under the directory, in the order _1, _2 ...: photo_uri if the row has one, else
+/* The portrait files of a row, as paths under the directory, in the order _1, _2 ...: those of photo_uri if the row has some, else
  * <traveller_ref>[_N].jpg|jpeg|png, else <issuer>-<type>-<number>[_N].jpg|jpeg|png. *ret_count 0: none was found.
  * ret_more: how many were left out because a row has at most SP_ROW_MAX_PORTRAITS. */
 void sp_portraits_find(const struct sp_portraits *portraits, const struct sp_row *row,

@@ -9,6 +9,7 @@
 
 #include "roster/manifest_store.h"
 #include "roster/portraits.h"
+#include "roster/roster.h"
 #include "roster/template.h"
 
 /* One portrait to enrol. */

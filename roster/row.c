@@ -16,6 +16,17 @@ static const char *const names[SP_COLUMN_COUNT] = {
 
 static const struct sp_wire_limits row_limits = {ROW_BYTES_MAX, 1, 2 * SP_COLUMN_COUNT + 2};
 
+static const int greatest[SP_COLUMN_COUNT] = {
+#define X(constant, name, max) max,
+    SP_COLUMN_LIST(X)
+#undef X
+};
+
+int sp_column_max(enum sp_column column)
+{
+    return column < SP_COLUMN_COUNT ? greatest[column] : 0;
+}
+
 const char *sp_column_name(enum sp_column column)
 {
     return column < SP_COLUMN_COUNT ? names[column] : "unknown";

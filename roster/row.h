@@ -1,11 +1,13 @@
-/* The travellers of one manifest as a desk gives them: a CSV file with the columns below, checked row by row. Nothing here
- * talks to Redis. */
+/* A traveller of a manifest as it is stored: the columns below, made from a listing by roster/roster.h. Nothing here talks to
+ * Redis. */
 #ifndef SALLYPORT_ROSTER_ROW_H
 #define SALLYPORT_ROSTER_ROW_H
 
 #include "roster/lane.h"
 
-/* X(CONSTANT, "column", greatest length in bytes) in the order of the suggested header. */
+/* X(CONSTANT, "column", greatest length in bytes). New ones go to the end: the words are stored, the order is the report's.
+ * photo_uri: several are separated by ';'. further_documents: "type:number:issuer:expiry", separated by ';'. mrz: its lines,
+ * joined by '\n'. */
 #define SP_COLUMN_LIST(X)                                                                                          \
     X(CARRIER, "carrier", 28)                                                                                      \
     X(JOURNEY, "journey", 28)                                                                                      \
@@ -31,9 +33,14 @@
     X(EMBARK, "embark", 12)                                                                                        \
     X(DEBARK, "debark", 12)                                                                                        \
     X(TRANSIT, "transit", 12)                                                                                      \
-    X(PHOTO_URI, "photo_uri", 512)                                                                                 \
+    X(PHOTO_URI, "photo_uri", 2048)                                                                                \
+    X(RESIDENCE, "residence", 100)                                                                                 \
+    X(BIRTH_PLACE, "birth_place", 100)                                                                             \
+    X(RANK, "rank", 64)                                                                                            \
+    X(FURTHER_DOCUMENTS, "further_documents", 1200)                                                                \
     X(VALID_FROM, "valid_from", 10)                                                                                \
-    X(VALID_TO, "valid_to", 10)
+    X(VALID_TO, "valid_to", 10)                                                                                    \
+    X(MRZ, "mrz", 160)
 
 enum sp_column {
 #define X(constant, name, max) SP_COLUMN_##constant,
@@ -42,30 +49,13 @@ enum sp_column {
     SP_COLUMN_COUNT
 };
 const char *sp_column_name(enum sp_column column);
+int sp_column_max(enum sp_column column); /* greatest length in bytes */
 
 struct sp_row {
-    int line;                            /* of the file, 1-based */
+    int line;                            /* of the file, 1-based (PAXLST: segment) */
     const char *values[SP_COLUMN_COUNT]; /* trimmed; "" where absent */
     char *text;                          /* owned: what values point into */
 };
-
-#define SP_ROSTER_MAX_WARNINGS 100
-
-struct sp_roster {
-    char source[256];                     /* file name, for messages */
-    char manifest[SP_MANIFEST_ID_MAX];    /* <mode>-<carrier>-<journey>-<yyyymmdd>-<dep_port> */
-    int row_count;
-    struct sp_row *rows;                  /* owned; one per traveller */
-    int warning_count;                    /* all of them; the first SP_ROSTER_MAX_WARNINGS have a text */
-    char warnings[SP_ROSTER_MAX_WARNINGS][200];
-};
-
-/* Parse and check. Errors name file and line, never the traveller: no header column of the required ones (all missing
- * are named), rows of several journeys, two different rows of one identity, a value that is not of its form. */
-enum sp_status sp_roster_parse(struct sp_roster **ret_roster, const char *name, const void *bytes, size_t length,
-                               struct sp_err *err);
-enum sp_status sp_roster_read(struct sp_roster **ret_roster, const char *path, struct sp_err *err);
-void sp_roster_free(struct sp_roster **roster); /* wipes */
 
 /* What makes a row the same traveller in the next version: traveller_ref, else document, else names, dob, nationality.
  * ret_text holds SP_ROW_IDENTITY_MAX bytes. */

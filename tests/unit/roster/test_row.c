@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "roster/row.h"
+#include "roster/roster.h"
 
 #define HEADER                                                                                                     \
     "carrier,journey,mode,dep_port,sched_dep,traveller_ref,surname,given,dob,nationality,doc_type,doc_number,"     \

@@ -1,7 +1,7 @@
 /* CSV, bounded (RFC 4180): commas, "quotes" with "" inside, line breaks inside quotes, CRLF or LF, UTF-8 with or without
  * a byte order mark. A pull reader over bytes in memory; errors name the file and the exact line. */
-#ifndef SALLYPORT_ROSTER_CSV_H
-#define SALLYPORT_ROSTER_CSV_H
+#ifndef SALLYPORT_LISTING_CSV_H
+#define SALLYPORT_LISTING_CSV_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +14,8 @@
 struct sp_csv;
 
 struct sp_csv_record {
-    int line; /* 1-based: where the record begins */
+    int line;      /* 1-based: where the record begins */
+    size_t offset; /* the same in bytes */
     int count;
     const char *fields[SP_CSV_MAX_FIELDS]; /* NUL-terminated, valid until the next sp_csv_next */
 };
@@ -24,6 +25,8 @@ struct sp_csv_record {
 enum sp_status sp_csv_new(struct sp_csv **ret_csv, const char *name, const void *bytes, size_t length,
                           struct sp_err *err);
 void sp_csv_free(struct sp_csv **csv);
+/* Fields are separated by another character from here on: ';' or a tab. */
+void sp_csv_separate(struct sp_csv *csv, char separator);
 /* The next record; empty lines are skipped. SP_E_CLOSED at the end. */
 enum sp_status sp_csv_next(struct sp_csv *csv, struct sp_csv_record *ret_record, struct sp_err *err);
 

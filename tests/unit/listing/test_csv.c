@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "roster/csv.h"
+#include "listing/csv.h"
 
 static struct sp_csv *open_text(const char *text)
 {

@@ -1,4 +1,4 @@
-#include "roster/csv.h"
+#include "listing/csv.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@ struct sp_csv {
     char name[256];
     const uint8_t *bytes;
     size_t length, at;
-    int line;
+    int line, separator;
     char text[SP_CSV_MAX_FIELDS * (SP_CSV_MAX_FIELD + 1)]; /* the present record's fields */
 };
 
@@ -64,6 +64,7 @@ enum sp_status sp_csv_new(struct sp_csv **ret_csv, const char *name, const void 
     csv->length = length;
     csv->at = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     csv->line = 1;
+    csv->separator = ',';
     enum sp_status status = check_utf8(csv, err);
     if (status == SP_OK)
         *ret_csv = csv;
@@ -78,6 +79,11 @@ void sp_csv_free(struct sp_csv **csv)
         return;
     free(*csv);
     *csv = NULL;
+}
+
+void sp_csv_separate(struct sp_csv *csv, char separator)
+{
+    csv->separator = separator;
 }
 
 /* The byte at `at`, or -1 at the end. */
@@ -126,7 +132,7 @@ static enum sp_status quoted_field(struct sp_csv *csv, char *field, int column, 
     csv->at++; /* past the closing quote */
     field[length] = 0;
     int next = peek(csv, csv->at);
-    if (next >= 0 && next != ',' && line_end(csv) == 0)
+    if (next >= 0 && next != csv->separator && line_end(csv) == 0)
         return sp_fail(err, SP_E_FORMAT,
                        "%s line %d: field %d goes on after its closing quote; write \"\" for a quote "
                        "inside",
@@ -138,7 +144,7 @@ static enum sp_status plain_field(struct sp_csv *csv, char *field, int column, s
 {
     size_t length = 0;
     enum sp_status status = SP_OK;
-    for (; status == SP_OK && csv->at < csv->length && csv->bytes[csv->at] != ',' && line_end(csv) == 0;
+    for (; status == SP_OK && csv->at < csv->length && csv->bytes[csv->at] != csv->separator && line_end(csv) == 0;
          csv->at++) {
         if (csv->bytes[csv->at] == '"')
             return sp_fail(err, SP_E_FORMAT,
@@ -160,6 +166,7 @@ enum sp_status sp_csv_next(struct sp_csv *csv, struct sp_csv_record *ret_record,
     if (csv->at >= csv->length)
         return SP_E_CLOSED;
     ret_record->line = csv->line;
+    ret_record->offset = csv->at;
     ret_record->count = 0;
     for (;;) {
         int column = ret_record->count;
@@ -172,7 +179,7 @@ enum sp_status sp_csv_next(struct sp_csv *csv, struct sp_csv_record *ret_record,
         if (status != SP_OK)
             return status;
         ret_record->fields[ret_record->count++] = field;
-        if (peek(csv, csv->at) != ',')
+        if (peek(csv, csv->at) != csv->separator)
             break;
         csv->at++;
     }

@@ -1,0 +1,401 @@
+#include "listing/fal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/seal.h"
+#include "listing/country.h"
+#include "listing/csv.h"
+#include "listing/fal_column.h"
+#include "listing/journey.h"
+
+#define SHIP_TEXT 100
+
+struct reader {
+    struct sp_listing *listing;
+    const char *source;
+    int form; /* 0: not known yet */
+    int count;
+    int column[SP_CSV_MAX_FIELDS];
+    bool has[SP_FAL_COLUMN_COUNT];
+    char ship[SP_FAL_SHIP_COUNT][SHIP_TEXT];
+    bool journey_put;
+};
+
+static bool names_person(int column)
+{
+    return column == SP_FAL_NAMES || column == SP_FAL_FIELD + SP_FIELD_SURNAME || column == SP_FAL_DOCUMENT ||
+           column == SP_FAL_DOC_NUMBER;
+}
+
+/* A header names a person and has two columns at least. */
+static bool is_header(const struct sp_csv_record *record)
+{
+    int known = 0;
+    bool person = false;
+    for (int i = 0; i < record->count; i++) {
+        int column = sp_fal_column(record->fields[i]);
+        known += column >= 0;
+        person = person || names_person(column);
+    }
+    return person && known >= 2;
+}
+
+/* "IMO FAL Form 5", "Crew list", ... in front of the header. */
+static int form_of(const char *title)
+{
+    if (strcasestr(title, "crew list") || strcasestr(title, "fal 5") || strcasestr(title, "form 5"))
+        return 5;
+    if (strcasestr(title, "passenger list") || strcasestr(title, "fal 6") || strcasestr(title, "form 6"))
+        return 6;
+    return 0;
+}
+
+static void put_ship(struct reader *r, int column, const char *value)
+{
+    snprintf(r->ship[column], SHIP_TEXT, "%s", value);
+}
+
+/* A line in front of the header: a title, or pairs of key and value. */
+static void take_preamble(struct reader *r, const struct sp_csv_record *record)
+{
+    bool known = false;
+    for (int i = 0; i < record->count; i++) {
+        int column = sp_fal_column(record->fields[i]), form = form_of(record->fields[i]);
+        if (form > 0) {
+            known = true;
+            if (r->form == 0)
+                r->form = form;
+        } else if (column >= 0 && column < SP_FAL_SHIP_COUNT && i + 1 < record->count) {
+            put_ship(r, column, record->fields[++i]);
+            known = true;
+        } else if (column == SP_FAL_NOTHING || !record->fields[i][0]) {
+            known = true;
+        }
+    }
+    if (!known)
+        sp_listing_deviate(r->listing, record->line, record->offset,
+                           "a line in front of the header that says nothing known");
+}
+
+static enum sp_status take_header(struct reader *r, const struct sp_csv_record *record, struct sp_err *err)
+{
+    r->count = record->count;
+    for (int i = 0; i < record->count; i++) {
+        int column = r->column[i] = sp_fal_column(record->fields[i]);
+        if (column < 0 && record->fields[i][0])
+            sp_listing_deviate(r->listing, record->line, record->offset, "unknown column ignored: %.40s",
+                               record->fields[i]);
+        if (column >= 0 && column != SP_FAL_NOTHING && r->has[column])
+            return sp_fail(err, SP_E_FORMAT, "%s line %d: column %d says the same as one before it", r->source,
+                           record->line, i + 1);
+        if (column >= 0)
+            r->has[column] = true;
+    }
+    return SP_OK;
+}
+
+/* Ports are UN/LOCODE, which people write with a space: "US MIA". */
+static void squeeze(char *port)
+{
+    if (strlen(port) == 6 && port[2] == ' ')
+        memmove(port + 2, port + 3, 4);
+}
+
+static void put_iso(struct reader *r, int column, int line)
+{
+    char date[11], time[17];
+    bool zone;
+    char *text = r->ship[column];
+    if (!text[0] || sp_field_time(time, &zone, text))
+        return;
+    if (sp_field_people_date(date, text))
+        memcpy(text, date, sizeof date);
+    else {
+        sp_listing_deviate_value(r->listing, line, 0,
+                                 "the ship's date is none, or day and month cannot be told apart");
+        text[0] = 0;
+    }
+}
+
+/* One leg: towards the port on arrival, away from it on departure. */
+static enum sp_status put_leg(struct reader *r, int line, struct sp_err *err)
+{
+    char(*s)[SHIP_TEXT] = r->ship;
+    bool entry = s[SP_FAL_ARRIVAL][0] != 0 || strncasecmp(s[SP_FAL_WAY], "arr", 3) == 0;
+    bool exit =
+        strncasecmp(s[SP_FAL_WAY], "dep", 3) == 0 || (!s[SP_FAL_WAY][0] && !entry && s[SP_FAL_DEPARTURE][0]);
+    squeeze(s[SP_FAL_PORT]);
+    squeeze(s[SP_FAL_LAST_PORT]);
+    squeeze(s[SP_FAL_NEXT_PORT]);
+    put_iso(r, SP_FAL_DATE, line);
+    put_iso(r, SP_FAL_ARRIVAL, line);
+    put_iso(r, SP_FAL_DEPARTURE, line);
+    if (exit)
+        entry = false;
+    if (!entry && !exit) {
+        entry = s[SP_FAL_LAST_PORT][0] != 0 && !s[SP_FAL_NEXT_PORT][0];
+        sp_listing_deviate(r->listing, line, 0, "does not say whether it arrives or departs; taken for %s",
+                           entry ? "arrival" : "departure");
+    }
+    const char *arrival = s[SP_FAL_ARRIVAL][0] ? s[SP_FAL_ARRIVAL] : s[SP_FAL_DATE];
+    const char *departure = s[SP_FAL_DEPARTURE][0] || entry ? s[SP_FAL_DEPARTURE] : s[SP_FAL_DATE];
+    const struct sp_journey_leg leg = {entry ? s[SP_FAL_LAST_PORT] : s[SP_FAL_PORT],
+                                       entry ? s[SP_FAL_PORT] : s[SP_FAL_NEXT_PORT], departure,
+                                       entry ? arrival : s[SP_FAL_ARRIVAL]};
+    enum sp_status status = sp_journey_put_leg(r->listing, &leg, line, 0, err);
+    return status == SP_OK
+               ? sp_journey_put(r->listing, SP_JOURNEY_DIRECTION, entry ? "entry" : "exit", line, 0, err)
+               : status;
+}
+
+static enum sp_status put_journey(struct reader *r, int line, struct sp_err *err)
+{
+    char flag[4] = "";
+    const char *id = r->ship[SP_FAL_IMO][0] ? r->ship[SP_FAL_IMO] : r->ship[SP_FAL_CALL_SIGN];
+    if (strncasecmp(id, "IMO", 3) == 0)
+        id += 3 + strspn(id + 3, " ");
+    if (r->ship[SP_FAL_FLAG][0] && !sp_country_alpha3(flag, r->ship[SP_FAL_FLAG]))
+        sp_listing_deviate(r->listing, line, 0, "flag must be a country of two or three letters, left out");
+    const struct {
+        enum sp_journey_field field;
+        const char *text;
+    } values[] = {{SP_JOURNEY_MODE, "sea"},
+                  {SP_JOURNEY_CARRIER, r->ship[SP_FAL_LINE]},
+                  {SP_JOURNEY_NUMBER, r->ship[SP_FAL_VOYAGE]},
+                  {SP_JOURNEY_VESSEL, r->ship[SP_FAL_SHIP]},
+                  {SP_JOURNEY_VESSEL_ID, id},
+                  {SP_JOURNEY_FLAG, flag}};
+    enum sp_status status = SP_OK;
+    for (int i = 0; status == SP_OK && i < 6; i++)
+        status = sp_journey_put(r->listing, values[i].field, values[i].text, line, 0, err);
+    r->journey_put = true;
+    return status == SP_OK ? put_leg(r, line, err) : status;
+}
+
+/* The ship's columns of one line: the first line's are the file's. */
+static enum sp_status take_ship(struct reader *r, const struct sp_csv_record *record, struct sp_err *err)
+{
+    char raw[SHIP_TEXT];
+    for (int i = 0; i < record->count && i < r->count; i++) {
+        int column = r->column[i];
+        if (column < 0 || column >= SP_FAL_SHIP_COUNT || !record->fields[i][0])
+            continue;
+        snprintf(raw, sizeof raw, "%s", record->fields[i]);
+        if (r->listing->traveller_count == 0)
+            put_ship(r, column, raw);
+        else if ((column == SP_FAL_IMO || column == SP_FAL_VOYAGE) && strcmp(raw, r->ship[column]) != 0)
+            return sp_fail(err, SP_E_FORMAT,
+                           "%s line %d: another ship or voyage than the first line's: split the file", r->source,
+                           record->line);
+    }
+    return r->journey_put ? SP_OK : put_journey(r, record->line, err);
+}
+
+struct person {
+    const char *document, *type, *number, *expiry, *visa;
+    char issuer[4], iso[11];
+};
+
+static enum sp_status put_names(struct reader *r, struct sp_traveller *t, const char *text, struct sp_err *err)
+{
+    const char *comma = strchr(text, ',');
+    size_t surname = comma ? (size_t)(comma - text) : strlen(text);
+    enum sp_status status = sp_field_put(r->listing, t, SP_FIELD_SURNAME, text, surname, err);
+    if (status == SP_OK && comma)
+        status = sp_field_put(r->listing, t, SP_FIELD_GIVEN, comma + 1, strlen(comma + 1), err);
+    return status;
+}
+
+/* A field of the traveller's own: dates and countries in people's spellings. */
+static enum sp_status put_field(struct reader *r, struct sp_traveller *t, enum sp_field field, const char *text,
+                                struct sp_err *err)
+{
+    char iso[11], code[4], port[16];
+    text += strspn(text, " ");
+    if (field == SP_FIELD_DOB && text[0] && sp_field_people_date(iso, text))
+        text = iso;
+    if (field == SP_FIELD_NATIONALITY && sp_country_alpha3(code, text))
+        text = code;
+    if ((field == SP_FIELD_EMBARK || field == SP_FIELD_DEBARK) && strlen(text) == 6) {
+        snprintf(port, sizeof port, "%s", text);
+        squeeze(port);
+        text = port;
+    }
+    enum sp_status status = sp_field_put(r->listing, t, field, text, strlen(text), err);
+    sp_seal_wipe(iso, sizeof iso);
+    return status;
+}
+
+static enum sp_status put_documents(struct reader *r, struct sp_traveller *t, struct person *p, struct sp_err *err)
+{
+    char nature[64] = "";
+    const char *type = p->type ? p->type : "", *number = p->number ? p->number : "";
+    if (p->document && p->document[0]) { /* "Passport X0000001", "P/X0000001" */
+        const char *last =
+            strrchr(p->document, p->document[strcspn(p->document, "/:")] ? *strpbrk(p->document, "/:") : ' ');
+        number = last ? last + 1 : p->document;
+        if (last)
+            snprintf(nature, sizeof nature, "%.*s", (int)(last - p->document < 60 ? last - p->document : 60),
+                     p->document);
+        nature[strcspn(nature, ",")] = 0;
+        type = nature;
+    }
+    type = sp_fal_document_type(type + strspn(type, " "));
+    if (!type[0] && number[0])
+        type = "P"; /* what ships' papers mean by a number alone */
+    const struct sp_field_document document = {type, number, p->issuer, p->expiry, NULL},
+                                   visa = {"V", p->visa, NULL, NULL, NULL};
+    enum sp_status status = number[0] ? sp_field_put_document(r->listing, t, &document, err) : SP_OK;
+    if (status == SP_OK && p->visa && p->visa[0])
+        status = sp_field_put_document(r->listing, t, &visa, err);
+    return status;
+}
+
+static enum sp_status take_person(struct reader *r, struct sp_traveller *t, const struct sp_csv_record *record,
+                                  struct sp_err *err)
+{
+    struct person p = {0};
+    enum sp_status status = SP_OK;
+    for (int i = 0; status == SP_OK && i < record->count && i < r->count; i++) {
+        const char *text = record->fields[i];
+        switch (r->column[i]) {
+        case SP_FAL_NAMES:
+            status = put_names(r, t, text, err);
+            break;
+        case SP_FAL_DOCUMENT:
+            p.document = text;
+            break;
+        case SP_FAL_DOC_TYPE:
+            p.type = text;
+            break;
+        case SP_FAL_DOC_NUMBER:
+            p.number = text;
+            break;
+        case SP_FAL_VISA:
+            p.visa = text;
+            break;
+        case SP_FAL_DOC_EXPIRY:
+            p.expiry = sp_field_people_date(p.iso, text) ? p.iso : text;
+            break;
+        case SP_FAL_DOC_ISSUER:
+            if (text[0] && !sp_country_alpha3(p.issuer, text))
+                sp_listing_deviate(r->listing, t->segment, t->offset,
+                                   "the issuing state must be a country of two or three letters, left out");
+            break;
+        default:
+            if (r->column[i] >= SP_FAL_FIELD)
+                status = put_field(r, t, (enum sp_field)(r->column[i] - SP_FAL_FIELD), text, err);
+        }
+    }
+    if (status == SP_OK)
+        status = put_documents(r, t, &p, err);
+    sp_seal_wipe(&p, sizeof p);
+    return status;
+}
+
+/* A line without a name and a document is a total, a signature or the like. */
+static bool has_person(const struct reader *r, const struct sp_csv_record *record)
+{
+    for (int i = 0; i < record->count && i < r->count; i++)
+        if (names_person(r->column[i]) && record->fields[i][strspn(record->fields[i], " ")])
+            return true;
+    return false;
+}
+
+static enum sp_status take_row(struct reader *r, const struct sp_csv_record *record, struct sp_err *err)
+{
+    struct sp_traveller *traveller = NULL;
+    const char *role = r->form == 5 ? "crew" : "passenger";
+    if (!has_person(r, record)) {
+        sp_listing_deviate(r->listing, record->line, record->offset,
+                           "a line without a name and a document, ignored");
+        return SP_OK;
+    }
+    for (int i = r->count; i < record->count; i++)
+        if (record->fields[i][0]) {
+            sp_listing_deviate(r->listing, record->line, record->offset, "%d fields, the header has %d",
+                               record->count, r->count);
+            break;
+        }
+    enum sp_status status = take_ship(r, record, err);
+    if (status == SP_OK)
+        status = sp_listing_add_traveller(r->listing, record->line, record->offset, &traveller, err);
+    if (status == SP_OK)
+        status = sp_field_put(r->listing, traveller, SP_FIELD_ROLE, role, strlen(role), err);
+    return status == SP_OK ? take_person(r, traveller, record, err) : status;
+}
+
+static enum sp_status read_records(struct reader *r, struct sp_csv *csv, struct sp_err *err)
+{
+    struct sp_csv_record record;
+    enum sp_status status;
+    while ((status = sp_csv_next(csv, &record, err)) == SP_OK && !is_header(&record))
+        take_preamble(r, &record);
+    if (status == SP_E_CLOSED)
+        return sp_fail(err, SP_E_FORMAT, "%s: no line names columns of a FAL form 5 or 6 (family name, ...)",
+                       r->source);
+    if (status == SP_OK)
+        status = take_header(r, &record, err);
+    if (r->form == 0)
+        r->form = r->has[SP_FAL_FIELD + SP_FIELD_RANK] ? 5 : 6;
+    r->listing->format = r->form == 5 ? SP_LISTING_FAL5 : SP_LISTING_FAL6;
+    r->listing->group = r->form == 5 ? SP_GROUP_CREW : SP_GROUP_PASSENGERS;
+    while (status == SP_OK && (status = sp_csv_next(csv, &record, err)) == SP_OK) {
+        status = take_row(r, &record, err);
+        if (status == SP_E_LIMIT && err && !strstr(err->text, r->source))
+            sp_fail_in(err, "%s line %d", r->source, record.line);
+    }
+    if (status == SP_E_CLOSED)
+        status = r->journey_put ? SP_OK : put_journey(r, record.line, err); /* a nil list */
+    return status;
+}
+
+/* Semicolons or tabs where the first line that has several fields has no comma. */
+static char separator(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length && i < SP_CSV_MAX_FIELD; i++)
+        if (text[i] == ',' || text[i] == ';' || text[i] == '\t')
+            return text[i];
+    return ',';
+}
+
+enum sp_status sp_fal_parse(struct sp_listing **ret_listing, const char *name, const void *bytes, size_t length,
+                            int form, struct sp_err *err)
+{
+    struct sp_csv *csv = NULL;
+    struct reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return sp_fail(err, SP_E_NOMEM, "%s: no memory to read it", name);
+    r->source = name;
+    r->form = form;
+    enum sp_status status = sp_csv_new(&csv, name, bytes, length, err);
+    if (status == SP_OK)
+        status = sp_listing_new(&r->listing, SP_LISTING_FAL6, err);
+    if (status == SP_OK) {
+        sp_csv_separate(csv, separator(bytes, length));
+        status = read_records(r, csv, err);
+    }
+    if (status == SP_OK)
+        *ret_listing = r->listing;
+    else
+        sp_listing_free(&r->listing);
+    sp_csv_free(&csv);
+    free(r);
+    return status;
+}
+
+bool sp_fal_looks_like(const void *bytes, size_t length)
+{
+    struct sp_csv *csv = NULL;
+    struct sp_csv_record record;
+    bool found = false;
+    if (sp_csv_new(&csv, "", bytes, length, NULL) != SP_OK)
+        return false;
+    sp_csv_separate(csv, separator(bytes, length));
+    for (int i = 0; i < 40 && !found && sp_csv_next(csv, &record, NULL) == SP_OK; i++)
+        found = is_header(&record);
+    sp_csv_free(&csv);
+    return found;
+}
