@@ -39,6 +39,7 @@ int sp_manifest_publish_run(int argc, char **argv);
 int sp_manifest_release_run(int argc, char **argv);
 int sp_manifest_ready_run(int argc, char **argv);
 int sp_manifest_reconcile_run(int argc, char **argv);
+int sp_manifest_scorecard_run(int argc, char **argv);
 int sp_manifest_show_run(int argc, char **argv);
 
 #endif

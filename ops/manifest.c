@@ -26,12 +26,14 @@ static const char publish_help[] =
 static const char parse_help[] =
     "Usage: sallyport manifest parse FILE... [--strict] [--json] [--format FORMAT] [--ports LIST]\n"
     "Show what files say about the travellers of a journey, as every other command understands them, with every\n"
-    "deviation and its place. Reads PAXLST, CUSRES, CSV, JSON, NDJSON, IMO FAL 5 and 6 (CSV) and eNOAD (XML), found by\n"
+    "deviation and its place. Reads PAXLST, CUSRES, CSV, JSON, NDJSON, IMO FAL 5 and 6 (CSV) and eNOAD (XML), "
+    "found by\n"
     "content. Needs no configuration and no store; FILE - is standard input.\n\n"
     "  --strict         the first deviation is an error: exit 1\n"
     "  --json           one JSON object per message, one a line; it can be read again as NDJSON\n"
     "  --format FORMAT  paxlst, cusres, csv, json, ndjson, fal5, fal6, enoad, or auto (default)\n"
-    "  --ports LIST     the site's ports (JFK,LIS): with several legs they choose the one that names the manifest\n\n"
+    "  --ports LIST     the site's ports (JFK,LIS): with several legs they choose the one that names the "
+    "manifest\n\n"
     "Example: sallyport manifest parse ZX417.edi --json\n";
 static const char list_help[] = "Usage: sallyport manifest list [--json] [--config FILE]\n"
                                 "Every manifest with its version, state and number of travellers.\n"
@@ -66,6 +68,16 @@ static const char reconcile_help[] =
     "  --names                names of the travellers that differ, too\n\n"
     "A decision that does not verify is not counted, is said, and makes the exit code 4.\n"
     "Example: sallyport --config supervisor.yaml manifest reconcile air-zx-417-20261204-lis\n";
+
+static const char scorecard_help[] =
+    "Usage: sallyport manifest scorecard [--carrier CODE] [--days N] [--deadline MIN] [--json] [--config FILE]\n"
+    "How well carriers send, one line per carrier, over the journeys that departed in the last N days (7): first "
+    "whole "
+    "list\n"
+    "in time or late, incomplete lists, travellers with all data elements, with a usable portrait, deviations per "
+    "traveller.\n\n"
+    "  --deadline MIN  lists are due this long before departure (air 30, sea and private 60, land 0)\n\n"
+    "Example: sallyport manifest scorecard --carrier ZX --days 30\n";
 
 /* One line of the list. A manifest that was begun and never flipped has version 0. */
 static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool as_json, struct sp_err *err)
@@ -165,6 +177,7 @@ int sp_ops_manifest(int argc, char **argv)
         {"list", "every manifest with its version and state", list_help, list_run},
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
         {"release", "let a traveller who crossed cross again", release_help, sp_manifest_release_run},
+        {"scorecard", "how well carriers send their lists", scorecard_help, sp_manifest_scorecard_run},
         {"reconcile", "the close-out against the ledger's decisions", reconcile_help, sp_manifest_reconcile_run},
         {"close", "end a manifest", close_help, close_run},
         {NULL, NULL, NULL, NULL},
