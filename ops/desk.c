@@ -1,8 +1,12 @@
 #include "ops/desk.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "roster/manifest_store.h"
+
+#define LANES     "sp:lanes"
+#define LANES_MAX 10000
 
 enum sp_status sp_desk_open(struct sp_desk *desk, const struct sp_ops_config *config, bool galleries,
                             struct sp_err *err)
@@ -75,4 +79,38 @@ void sp_desk_label(char *ret_text, const struct sp_desk *desk, const struct sp_d
     else
         snprintf(ret_text, SP_DESK_LABEL_MAX, "%s", label);
     sp_row_clear(&opened);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+enum sp_status sp_desk_lanes(char (**ret_names)[SP_NAME_MAX], size_t *ret_count, const struct sp_desk *desk,
+                             struct sp_err *err)
+{
+    sp_reply *reply = NULL;
+    struct sp_argument arguments[] = {SP_ARG_TEXT("SMEMBERS"), SP_ARG_TEXT(LANES)};
+    enum sp_status status = sp_store_command(desk->durable, arguments, 2, &reply, err);
+    size_t count = status == SP_OK ? sp_reply_count(reply) : 0, kept = 0;
+    char(*names)[SP_NAME_MAX] = count <= LANES_MAX ? calloc(count + 1, sizeof *names) : NULL;
+    if (status == SP_OK && !names)
+        status = sp_fail(err, SP_E_LIMIT, "%zu lanes, the limit is %d", count, LANES_MAX);
+    for (size_t i = 0; status == SP_OK && i < count; i++) {
+        size_t length = 0;
+        const uint8_t *bytes = sp_reply_bytes(sp_reply_at(reply, i), &length);
+        if (bytes && length < SP_NAME_MAX) {
+            memcpy(names[kept], bytes, length);
+            kept += sp_key_name_ok(names[kept]);
+        }
+    }
+    sp_reply_free(&reply);
+    if (status != SP_OK) {
+        free(names);
+        return status;
+    }
+    qsort(names, kept, sizeof *names, compare_names);
+    *ret_names = names;
+    *ret_count = kept;
+    return SP_OK;
 }

@@ -33,6 +33,10 @@ void sp_desk_manifest_clear(struct sp_desk_manifest *manifest);
 void sp_desk_label(char *ret_text, const struct sp_desk *desk, const struct sp_desk_manifest *manifest, int row,
                    bool names);
 
+/* All lanes ever set up, by name; *ret_names is one allocation, the caller frees it. */
+enum sp_status sp_desk_lanes(char (**ret_names)[SP_NAME_MAX], size_t *ret_count, const struct sp_desk *desk,
+                             struct sp_err *err);
+
 /* The verbs of `manifest` that have a file of their own. */
 int sp_manifest_parse_run(int argc, char **argv);
 int sp_manifest_publish_run(int argc, char **argv);
