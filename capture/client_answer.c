@@ -45,7 +45,7 @@ static enum sp_verdict open_answer(struct sp_client *c, const struct sp_pending 
     free(plain);
     if (status != SP_OK)
         return SP_VERDICT_MALFORMED;
-    if (row->kind == SP_MSG_ENROL || header->answer == SP_ANSWER_UNDECIDED) {
+    if (row->kind == SP_MSG_ENROL || row->kind == SP_MSG_REVIEW || header->answer == SP_ANSWER_UNDECIDED) {
         if (c->body->decision_count == 0)
             return SP_VERDICT_GOOD;
         sp_fail(err, SP_E_FORMAT, "an answer that decides nothing holds decisions");
@@ -156,6 +156,9 @@ static void on_message(struct sp_client *c, const struct sp_connection_message *
         break;
     case SP_MSG_REFUSED:
         on_refused(c, &header, now);
+        break;
+    case SP_MSG_TELL:
+        sp_client_take_told(c, &header);
         break;
     case SP_MSG_PING:
         (void)sp_client_say(c, &(struct sp_header){.type = SP_MSG_PONG});

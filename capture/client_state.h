@@ -1,5 +1,5 @@
-/* The client's state, shared by client.c (life and sending), client_answer.c (receiving) and client_take.c (taking
- * messages). Nobody else includes this. */
+/* The client's state, shared by client.c (life and sending), client_answer.c (receiving), client_take.c (taking
+ * messages) and client_ask.c (questions). Nobody else includes this. */
 #ifndef SALLYPORT_CAPTURE_CLIENT_STATE_H
 #define SALLYPORT_CAPTURE_CLIENT_STATE_H
 
@@ -12,6 +12,14 @@ enum sp_client_state {
     STATE_CONNECTING, /* connection made, HELLO not yet sent */
     STATE_GREETING,   /* HELLO sent */
     STATE_READY,      /* WELCOME received */
+};
+
+/* The ASK under way and the page that was told. */
+struct sp_client_question {
+    bool waiting, more;
+    char what[16];
+    int page_count;
+    struct sp_told page[SP_TOLD_MAX];
 };
 
 struct sp_client {
@@ -39,6 +47,7 @@ struct sp_client {
     struct sp_pending_table table;
     struct sp_answer_body *body; /* scratch of one answer: too large for a stack */
     struct sp_decision *decisions;
+    struct sp_client_question question;
     struct sp_client_counts counts;
     struct sp_err trouble;
     struct sp_err fatal;  /* sticky */
@@ -54,6 +63,9 @@ void sp_client_ready(struct sp_client *c, uint64_t now);
 void sp_client_end(struct sp_client *c, enum sp_status status, const char *sentence);
 /* Give the one answer of a row (kind, lane, ids and times are filled in here) and free the row. */
 void sp_client_complete(struct sp_client *c, struct sp_pending *row, struct sp_client_answer *answer);
+
+/* A TELL came. */
+void sp_client_take_told(struct sp_client *c, const struct sp_header *header);
 
 /* Take what lies on the socket and the monitor. */
 void sp_client_receive(struct sp_client *c);

@@ -98,3 +98,20 @@ enum sp_status sp_client_enrol(struct sp_client *client, const struct sp_client_
     name_pack(row, enrol->pack);
     return take(row, SP_MSG_ENROL, NULL, enrol->job_class, enrol->budget_ms, err);
 }
+
+enum sp_status sp_client_review(struct sp_client *client, const struct sp_client_review *review, struct sp_err *err)
+{
+    struct sp_pending *row;
+    enum sp_status status = check_common(client, NULL, review->job_class, 1, review->budget_ms, err);
+    if (status == SP_OK)
+        status = sp_pending_add(&client->table, review->job, 1, 1024, &row, err);
+    if (status != SP_OK)
+        return status;
+    sp_wire_put_map(row->plain, 2);
+    sp_wire_put_text(row->plain, "manifest");
+    sp_wire_put_text(row->plain, review->manifest);
+    sp_wire_put_text(row->plain, "version");
+    sp_wire_put_uint(row->plain, review->version);
+    name_pack(row, review->pack);
+    return take(row, SP_MSG_REVIEW, NULL, review->job_class, review->budget_ms, err);
+}

@@ -11,7 +11,7 @@
 #define REASON_MAX       65535 /* 16 bits in the associated data of an answer */
 
 static const struct sp_wire_limits decision_limits = {SP_DECISION_MAX_BYTES, 4, 160};
-static const struct sp_wire_limits body_limits = {SP_ANSWER_BODY_MAX, 4, 256};
+static const struct sp_wire_limits body_limits = {SP_ANSWER_BODY_MAX, 4, 256 + 4 * SP_REVIEW_MAX_PAIRS};
 
 const char *sp_outcome_word(int outcome)
 {
@@ -218,7 +218,7 @@ static enum sp_status check_body(const struct sp_answer_body *b, struct sp_err *
         return sp_fail(err, SP_E_INVALID, "answer: score is not a finite number");
     if (b->has_enrolled && !isfinite(b->enrolled.eye_px))
         return sp_fail(err, SP_E_INVALID, "answer: eye_px is not a finite number");
-    return SP_OK;
+    return b->has_review ? sp_review_check(&b->review, err) : SP_OK;
 }
 
 static void put_enrolled(struct sp_wire_writer *w, const struct sp_enrolled *e)
@@ -236,7 +236,7 @@ static void put_body(struct sp_wire_writer *w, const struct sp_answer_body *b)
 {
     bool margin = b->has_candidate && isfinite(b->margin);
     sp_wire_put_map(w, 2 + (b->cert_length > 0) + (b->faces >= 0) + (b->quality >= 0) + 2 * b->has_candidate +
-                           margin + b->has_enrolled);
+                           margin + b->has_enrolled + b->has_review);
     sp_wire_put_text(w, "decisions"), sp_wire_put_array(w, b->decision_count);
     for (int i = 0; i < b->decision_count; i++) {
         sp_wire_put_array(w, 2);
@@ -260,6 +260,10 @@ static void put_body(struct sp_wire_writer *w, const struct sp_answer_body *b)
         sp_wire_put_text(w, "margin"), sp_wire_put_double(w, b->margin);
     if (b->has_enrolled)
         put_enrolled(w, &b->enrolled);
+    if (b->has_review) {
+        sp_wire_put_text(w, "review");
+        sp_review_put(w, &b->review);
+    }
 }
 
 enum sp_status sp_answer_body_encode(uint8_t **ret_bytes, size_t *ret_length, const struct sp_answer_body *body,
@@ -399,6 +403,10 @@ static enum sp_status read_body(struct sp_answer_body *b, const sp_wire_value *m
         status = read_candidate(b, map, err);
     if (status == SP_OK)
         status = read_enrolled(b, map, err);
+    const sp_wire_value *review = sp_wire_find(map, "review");
+    b->has_review = review && !sp_wire_is_nil(review);
+    if (status == SP_OK && b->has_review)
+        status = sp_review_read(&b->review, review, err);
     return status == SP_OK ? check_body(b, err) : status;
 }
 

@@ -4,6 +4,7 @@
 #define SALLYPORT_COMMON_DECISION_H
 
 #include "common/message.h"
+#include "common/review.h"
 
 #define SP_DECISION_MAX_BYTES     4096
 #define SP_DECISION_MAX_GALLERIES 16
@@ -85,6 +86,8 @@ struct sp_answer_body {
     double score, margin;   /* with a candidate; margin is NaN (and not on the wire) where there is no second row */
     bool has_enrolled;      /* ENROL only */
     struct sp_enrolled enrolled;
+    bool has_review;        /* REVIEW only */
+    struct sp_review review;
 };
 
 /* Encoded body (plain; the caller seals it). Caller frees *ret_bytes with free(). */

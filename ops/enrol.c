@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "capture/client.h"
 #include "common/pack.h"
 #include "common/uuid.h"
+#include "ops/broker.h"
 
-#define CONNECT_MS   10000
 #define POLL_MS      100
 #define ATTEMPTS     3 /* the client itself retries busy brokers and lost workers within a budget */
 #define NEXT_NOTHING (-1)
@@ -152,34 +151,6 @@ static void send_next(struct enrolling *e, struct sp_client *client)
     e->in_flight++;
 }
 
-static enum sp_status open_client(struct sp_client **ret_client, struct enrolling *e, struct sp_err *err)
-{
-    const struct sp_ops_config *config = e->config;
-    struct sp_client_config client = {.address = config->broker_address,
-                                      .agent = "sallyport manifest publish",
-                                      .retry_busy = true,
-                                      .retry_error = true,
-                                      .on_answer = on_answer,
-                                      .user = e};
-    struct sp_key_file broker = {0};
-    if (!config->broker_address[0])
-        return sp_fail(err, SP_E_INVALID,
-                       "the configuration does not set broker.address: portraits are enrolled "
-                       "through a broker");
-    enum sp_status status = sp_ops_key(&client.self, config->curve, "keys.curve", SP_KEY_CURVE, true, err);
-    if (status == SP_OK)
-        status = sp_ops_key(&broker, config->broker_key, "broker.key", SP_KEY_CURVE, false, err);
-    if (status == SP_OK)
-        status = sp_ops_authority(client.authority, config, err);
-    memcpy(client.broker_key, broker.public_key, 32);
-    if (status == SP_OK)
-        status = sp_client_new(ret_client, &client, err);
-    sp_key_wipe(&client.self);
-    if (status == SP_OK)
-        status = sp_client_connect(*ret_client, CONNECT_MS, err);
-    return status;
-}
-
 static enum sp_status enrol_all(void *user, const char *manifest, struct sp_enrol_job *jobs, int count,
                                 enum sp_status (*on_done)(void *publish, int job, struct sp_err *err),
                                 void *publish, struct sp_err *err)
@@ -194,7 +165,7 @@ static enum sp_status enrol_all(void *user, const char *manifest, struct sp_enro
     enum sp_status status = e.attempts && e.again ? sp_pack_load(&e.pack, e.config->pack, err)
                                                   : sp_fail(err, SP_E_NOMEM, "no memory for %d enrolments", count);
     if (status == SP_OK)
-        status = open_client(&client, &e, err);
+        status = sp_ops_client(&client, e.config, "sallyport manifest publish", on_answer, &e, err);
     if (status != SP_OK)
         goto out;
     while (e.done < count && e.status == SP_OK) {

@@ -178,6 +178,11 @@ enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, stru
     return status;
 }
 
+const struct sp_hot_config *sp_hot_config(const struct sp_hot *hot)
+{
+    return &hot->config;
+}
+
 int sp_hot_count(struct sp_hot *hot)
 {
     int count = 0;

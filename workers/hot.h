@@ -60,4 +60,12 @@ enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_
                            struct sp_store *durable, struct sp_store *galleries, const char *manifest,
                            uint64_t version, struct sp_err *err);
 
+/* The same with the vectors of its entries, [entries][dim], for who compares a gallery with itself; the caller
+ * wipes and frees *ret_vectors. */
+enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **ret_vectors,
+                                   const struct sp_hot_config *config, struct sp_store *durable,
+                                   struct sp_store *galleries, const char *manifest, uint64_t version,
+                                   struct sp_err *err);
+const struct sp_hot_config *sp_hot_config(const struct sp_hot *hot);
+
 #endif

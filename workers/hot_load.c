@@ -131,6 +131,14 @@ enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_
                            struct sp_store *durable, struct sp_store *galleries, const char *manifest,
                            uint64_t version, struct sp_err *err)
 {
+    return sp_hot_load_vectors(ret_gallery, NULL, config, durable, galleries, manifest, version, err);
+}
+
+enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **ret_vectors,
+                                   const struct sp_hot_config *config, struct sp_store *durable,
+                                   struct sp_store *galleries, const char *manifest, uint64_t version,
+                                   struct sp_err *err)
+{
     struct loading l = {.config = config, .manifest = manifest};
     enum sp_status status = sp_manifest_open_keys(&l.keys, durable, manifest, &config->reader, err);
     if (status == SP_OK)
@@ -144,6 +152,12 @@ enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_
     if (status == SP_OK) {
         want_missing(&l);
         status = build(ret_gallery, &l, err);
+    }
+    if (status == SP_OK && ret_vectors) {
+        size_t dim = (size_t)config->pack->dim, entries = (size_t)sp_gallery_count((*ret_gallery)->gallery);
+        sp_seal_wipe(l.vectors + entries * dim, ((size_t)l.count - entries) * dim * sizeof(float));
+        *ret_vectors = l.vectors;
+        l.vectors = NULL;
     }
     end(&l);
     return status;

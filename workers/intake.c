@@ -29,6 +29,12 @@ static enum sp_status read_enrol(struct sp_job *job, const sp_wire_value *map, s
     return status;
 }
 
+static enum sp_status read_review(struct sp_job *job, const sp_wire_value *map, struct sp_err *err)
+{
+    enum sp_status status = sp_wire_get_text(map, "manifest", job->manifest, sizeof job->manifest, err);
+    return status == SP_OK ? sp_wire_get_uint(map, "version", INT64_MAX, &job->version, err) : status;
+}
+
 static enum sp_status parse_plain(struct sp_job *job, struct sp_err *err)
 {
     struct sp_wire_doc *doc = NULL;
@@ -42,6 +48,8 @@ static enum sp_status parse_plain(struct sp_job *job, struct sp_err *err)
         status = read_frame(job, map, err);
     else if (job->kind == SP_MSG_ENROL)
         status = read_enrol(job, map, err);
+    else if (job->kind == SP_MSG_REVIEW)
+        status = read_review(job, map, err);
     sp_wire_free(&doc); /* views point into job->plain, not into the doc */
     return status;
 }
@@ -58,7 +66,8 @@ static enum sp_status check_kind(const struct sp_job *job, struct sp_err *err)
 {
     enum sp_message_type type = job->header.type;
     bool agrees = job->kind == SP_MSG_ENROL ? type == SP_MSG_ENROL || type == SP_MSG_WANT : (int)type == job->kind;
-    bool known = job->kind == SP_MSG_FRAME || job->kind == SP_MSG_CLOSE || job->kind == SP_MSG_ENROL;
+    bool known = job->kind == SP_MSG_FRAME || job->kind == SP_MSG_CLOSE || job->kind == SP_MSG_ENROL ||
+                 job->kind == SP_MSG_REVIEW;
     if (!known || !agrees)
         return sp_fail(err, SP_E_FORMAT, "a job of kind %d holds a message %d", job->kind, (int)type);
     return SP_OK;

@@ -15,7 +15,7 @@ struct sp_job {
     uint64_t greeting;
     uint64_t number;
     uint32_t attempt;
-    int kind;             /* SP_MSG_FRAME, SP_MSG_CLOSE or SP_MSG_ENROL */
+    int kind;             /* SP_MSG_FRAME, SP_MSG_CLOSE, SP_MSG_ENROL or SP_MSG_REVIEW */
     uint64_t arrived_ns;  /* monotonic */
     uint64_t deadline_ns; /* arrival + budget */
 
@@ -32,7 +32,8 @@ struct sp_job {
     size_t plain_length;
     const uint8_t *encoded; /* FRAME: the image as sent */
     size_t encoded_length;
-    char manifest[SP_MANIFEST_ID_MAX]; /* ENROL */
+    char manifest[SP_MANIFEST_ID_MAX]; /* ENROL, REVIEW */
+    uint64_t version;                  /* REVIEW: at least this one */
     uint8_t row[SP_ROW_BYTES];
     uint8_t portrait[SP_PORTRAIT_BYTES];
     struct sp_manifest_keys keys;

@@ -87,13 +87,14 @@ bool sp_pipeline_alive(struct sp_pipeline *pipeline)
 static enum sp_status start_thread(struct sp_pipeline *pipeline, int kind, int index, struct sp_err *err)
 {
     static void *(*const bodies[STAGE_COUNT])(void *) = {sp_stage_intake, sp_stage_decode,  sp_stage_analyse,
-                                                         sp_stage_decide, sp_stage_journal, sp_stage_sweep};
+                                                         sp_stage_decide, sp_stage_journal, sp_stage_review,
+                                                         sp_stage_sweep};
     struct stage *stage = &pipeline->stages[kind][index];
     enum sp_status status = SP_OK;
     stage->pipeline = pipeline;
     if (kind != STAGE_ANALYSE)
         status = sp_store_new(&stage->durable, &pipeline->config.durable, err);
-    if (status == SP_OK && (kind == STAGE_DECODE || kind == STAGE_DECIDE))
+    if (status == SP_OK && (kind == STAGE_DECODE || kind == STAGE_DECIDE || kind == STAGE_REVIEW))
         status = sp_store_new(&stage->galleries, &pipeline->config.galleries, err);
     if (status == SP_OK && (kind == STAGE_INTAKE || kind == STAGE_JOURNAL || kind == STAGE_SWEEP))
         status = sp_ledger_new(&stage->ledger, stage->durable, &pipeline->config.ledger, err);
@@ -138,7 +139,7 @@ enum sp_status sp_pipeline_new(struct sp_pipeline **ret_pipeline, const struct s
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&pipeline->sweep_wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    const int threads[STAGE_COUNT] = {1, config->decode_threads, config->analyse_threads, 1, 1, 1};
+    const int threads[STAGE_COUNT] = {1, config->decode_threads, config->analyse_threads, 1, 1, 1, 1};
     enum sp_status status = SP_OK;
     for (int kind = 0; kind < STAGE_SWEEP && status == SP_OK; kind++) {
         bool ordered = kind != STAGE_INTAKE && kind != STAGE_JOURNAL;

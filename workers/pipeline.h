@@ -2,7 +2,8 @@
  *
  *     link ─▶ intake ─▶ decode ─▶ analyse ─▶ decide ─▶ journal ─▶ link
  *               │ close, known answers          ▲
- *               └───────────────────────────────┘
+ *               ├───────────────────────────────┘
+ *               └─▶ review ─▶ link
  *
  * intake opens and recalls, decode makes pixels, analyse runs the nets in dynamic batches, decide matches and
  * judges, journal makes it durable. Stages overlap; queues hold pointers to jobs of one pool, so that a queue can

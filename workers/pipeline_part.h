@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include "workers/pipeline.h"
 
-enum { STAGE_INTAKE, STAGE_DECODE, STAGE_ANALYSE, STAGE_DECIDE, STAGE_JOURNAL, STAGE_SWEEP, STAGE_COUNT };
+enum { STAGE_INTAKE, STAGE_DECODE, STAGE_ANALYSE, STAGE_DECIDE, STAGE_JOURNAL, STAGE_REVIEW, STAGE_SWEEP, STAGE_COUNT };
 
 /* One thread of a stage and what it alone uses. */
 struct stage {
@@ -37,6 +37,7 @@ void *sp_stage_decode(void *argument);
 void *sp_stage_analyse(void *argument);
 void *sp_stage_decide(void *argument);
 void *sp_stage_journal(void *argument);
+void *sp_stage_review(void *argument);
 void *sp_stage_sweep(void *argument);
 
 /* Around the work on one batch, so that a stuck stage is seen. */

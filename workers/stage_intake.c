@@ -34,6 +34,10 @@ static void route(struct sp_pipeline *pipeline, struct sp_job *job)
         sp_pipeline_pass(pipeline, STAGE_DECIDE, job);
         return;
     }
+    if (job->kind == SP_MSG_REVIEW) {
+        sp_pipeline_pass(pipeline, STAGE_REVIEW, job);
+        return;
+    }
     if (job->kind == SP_MSG_ENROL)
         job->mode = SP_VISION_ENROL;
     else
@@ -53,7 +57,7 @@ static void take_in(struct stage *stage, struct sp_sessions *sessions, void **ta
         struct sp_job *job = taken[i];
         if (sp_pipeline_expire(pipeline, job) || !open_job(pipeline, job, sessions))
             continue;
-        if (job->kind == SP_MSG_ENROL)
+        if (job->kind == SP_MSG_ENROL || job->kind == SP_MSG_REVIEW)
             route(pipeline, job);
         else
             asked[asking++] = job;

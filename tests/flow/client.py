@@ -25,8 +25,8 @@ from nacl.exceptions import CryptoError
 from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
-HELLO, WELCOME, FRAME, CLOSE, ANSWER, PING, PONG, REFUSED, BYE, ENROL = range(1, 11)
-GATE, LANE = 1, 2
+HELLO, WELCOME, FRAME, CLOSE, ANSWER, PING, PONG, REFUSED, BYE, ENROL, REVIEW, ASK, TELL = range(1, 14)
+GATE, LANE, BULK = 1, 2, 4
 ANSWERS = {1: "decided", 2: "undecided", 3: "superseded", 4: "busy", 5: "expired", 6: "error"}
 DECIDED, UNDECIDED, BUSY, EXPIRED, ERROR = 1, 2, 4, 5, 6
 OUTCOMES = {1: "match", 2: "no_match", 3: "refer"}
@@ -289,6 +289,31 @@ class Client:
                 raise NotBelieved("expired")
             result.append(decision)
         return result
+
+    # ---- role ops ----
+
+    def review(self, manifest, version=0, budget_ms=20000, timeout=25.0, **overrides):
+        """(header of the answer, the map `review` or None)."""
+        job = new_encounter()
+        self.send(*self.message(REVIEW, None, job, 1, {"manifest": manifest, "version": version}, budget_ms=budget_ms,
+                                job_class=BULK, **overrides))
+        header, body = self.answer(job, 1, timeout)
+        return header, body and body["review"]
+
+    def connected(self, what, timeout=5.0):
+        """All rows of `lanes` or `workers`, page by page."""
+        rows, after = [], None
+        while True:
+            self.send(pack({"v": 1, "t": ASK, "what": what, **({"after": after} if after else {})}))
+            header, _ = self.receive(timeout)
+            if header["t"] == REFUSED:
+                raise Refused(REASONS.get(header["reason"], "unknown"), header.get("text", ""), header)
+            if header["t"] != TELL or header["what"] != what:
+                raise ValueError(f"message {header['t']} where TELL was expected")
+            rows += header["rows"]
+            if not header["more"]:
+                return rows
+            after = "/".join(rows[-1][:2]) if what == "lanes" else rows[-1][0]
 
     # ---- whole exchanges ----
 

@@ -1,5 +1,6 @@
 /* Any bytes as what a client sealed (its key is its own: the plaintext is as hostile as the header): opened and
- * parsed as a frame, a close or an enrolment, or refused with a reason and a sentence. First byte: which of them.
+ * parsed as a frame, a close, an enrolment or a review, or refused with a reason and a sentence. First byte: which
+ * of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,8 @@ static void start(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum sp_message_type types[] = {SP_MSG_FRAME, SP_MSG_CLOSE, SP_MSG_ENROL, SP_MSG_WANT};
+    static const enum sp_message_type types[] = {SP_MSG_FRAME, SP_MSG_CLOSE, SP_MSG_ENROL, SP_MSG_WANT,
+                                                 SP_MSG_REVIEW};
     uint8_t head[SP_HEADER_MAX_BYTES];
     size_t head_length;
     struct sp_err err = {0};
@@ -42,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (!fixture)
         start();
-    fixture->header.type = types[data[0] % 4];
+    fixture->header.type = types[data[0] % 5];
     fixture->header.job_class = SP_CLASS_BULK;
     uint8_t *payload = malloc(size + SP_PAYLOAD_OVERHEAD);
     struct sp_job *job = sp_job_take(fixture->pool);

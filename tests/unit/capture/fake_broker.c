@@ -266,6 +266,29 @@ static void on_work(struct fake_broker *f, const struct message *m, const struct
         answer_sealed(f, m, in, mode, key);
 }
 
+/* Three rows on two pages, behind the cursor that the first one's last row makes. */
+static void tell(struct fake_broker *f, const struct message *m, const struct sp_header *in)
+{
+    static struct sp_header page;
+    bool lanes = strcmp(in->what, SP_ASK_LANES) == 0, first = in->after[0] == '\0';
+    const char *cursor = lanes ? "A2/cam-2" : "A2";
+    if (f->mode == FAKE_NOT_YOUR_LANE) {
+        reply(f, m, &(struct sp_header){.type = SP_MSG_REFUSED, .reason = SP_REASON_NOT_AUTHORISED}, NULL, 0);
+        return;
+    }
+    page = (struct sp_header){.type = SP_MSG_TELL, .more = first};
+    memcpy(page.what, in->what, sizeof page.what);
+    if (first) {
+        page.told_count = 2;
+        page.told[0] = (struct sp_told){.name = "A1", .peer = "cam-1", .backend = "cpu", .quiet_ms = 7};
+        page.told[1] = (struct sp_told){.name = "A2", .peer = "cam-2", .backend = "cpu", .quiet_ms = 8};
+    } else if (strcmp(in->after, cursor) == 0) {
+        page.told_count = 1;
+        page.told[0] = (struct sp_told){.name = "B1", .peer = "cam-3", .backend = "cuda", .credit = 5};
+    }
+    reply(f, m, &page, NULL, 0);
+}
+
 static void on_message(struct fake_broker *f, const struct message *m)
 {
     struct sp_header in;
@@ -282,6 +305,9 @@ static void on_message(struct fake_broker *f, const struct message *m)
         break;
     case SP_MSG_PING:
         reply(f, m, &(struct sp_header){.type = SP_MSG_PONG}, NULL, 0);
+        break;
+    case SP_MSG_ASK:
+        tell(f, m, &in);
         break;
     case SP_MSG_FRAME:
     case SP_MSG_CLOSE:

@@ -317,6 +317,33 @@ static void busy_is_reported_where_nobody_retries(void **state)
     assert_int_equal(w->fake.frames, 1);
 }
 
+static void a_desk_is_told_page_by_page(void **state)
+{
+    struct world *w = *state;
+    struct sp_told *rows = NULL;
+    struct sp_err err = {0};
+    int count = 0;
+    connect_client(w);
+    assert_int_equal(sp_client_ask(w->client, SP_ASK_LANES, 3000, &rows, &count, &err), SP_OK);
+    assert_int_equal(count, 3);
+    assert_string_equal(rows[0].name, "A1");
+    assert_string_equal(rows[2].peer, "cam-3");
+    assert_true(rows[1].quiet_ms == 8);
+    free(rows);
+    rows = NULL;
+    assert_int_equal(sp_client_ask(w->client, SP_ASK_WORKERS, 3000, &rows, &count, &err), SP_OK);
+    assert_int_equal(count, 3);
+    assert_string_equal(rows[2].backend, "cuda");
+    assert_int_equal(rows[2].credit, 5);
+    free(rows);
+    assert_int_equal(sp_client_ask(w->client, "secrets", 3000, &rows, &count, &err), SP_E_INVALID);
+    w->fake.mode = FAKE_NOT_YOUR_LANE;
+    assert_int_equal(sp_client_ask(w->client, SP_ASK_LANES, 3000, &rows, &count, &err), SP_E_DENIED);
+    assert_non_null(strstr(err.text, "not_authorised"));
+    w->fake.mode = FAKE_SILENT;
+    assert_int_equal(sp_client_ask(w->client, SP_ASK_LANES, 200, &rows, &count, &err), SP_E_TIMEOUT);
+}
+
 static void no_answer_is_named_unanswered(void **state)
 {
     struct world *w = *state;
@@ -496,6 +523,7 @@ int main(void)
         TEST(an_answer_sealed_under_the_session_before_opens),
         TEST(busy_is_tried_again_within_the_budget),
         TEST(busy_is_reported_where_nobody_retries),
+        TEST(a_desk_is_told_page_by_page),
         TEST(no_answer_is_named_unanswered),
         TEST(a_key_outside_the_peer_table_is_told_so),
         TEST(nobody_at_the_address_is_told_so),

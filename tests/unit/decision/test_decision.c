@@ -227,6 +227,19 @@ static void body_round_trip(struct sp_answer_body *b)
     assert_int_equal(back->enrolled.reason, b->enrolled.reason);
     assert_int_equal(back->enrolled.quality, b->enrolled.quality);
     assert_true(back->enrolled.eye_px == b->enrolled.eye_px);
+    assert_int_equal(back->has_review, b->has_review);
+    assert_int_equal(back->review.version, b->review.version);
+    assert_int_equal(back->review.people, b->review.people);
+    assert_int_equal(back->review.usable, b->review.usable);
+    assert_int_equal(back->review.missing, b->review.missing);
+    assert_int_equal(back->review.count, b->review.count);
+    assert_int_equal(back->review.pair_count, b->review.pair_count);
+    assert_true(back->review.threshold == b->review.threshold && back->review.margin == b->review.margin);
+    for (int i = 0; i < b->review.pair_count; i++) {
+        assert_memory_equal(back->review.pairs[i].a, b->review.pairs[i].a, 16);
+        assert_memory_equal(back->review.pairs[i].b, b->review.pairs[i].b, 16);
+        assert_true(back->review.pairs[i].score == b->review.pairs[i].score);
+    }
     for (size_t i = 0; i < length; i++) /* every cut is noticed */
         assert_int_not_equal(sp_answer_body_decode(back, bytes, i, NULL), SP_OK);
     free(bytes);
@@ -248,6 +261,32 @@ static void bodies_survive_the_round_trip(void **state)
     body_round_trip(b);
     b->enrolled = (struct sp_enrolled){.reason = SP_REASON_BAD_PORTRAIT, .quality = -1};
     body_round_trip(b);
+    memset(b, 0, sizeof *b);
+    b->faces = b->quality = -1;
+    b->has_review = true; /* the longest list of pairs, and more that are only counted */
+    b->review = (struct sp_review){.version = 1ull << 40,
+                                   .people = 5000,
+                                   .usable = 4990,
+                                   .missing = 3,
+                                   .threshold = 0.5,
+                                   .margin = 0.02,
+                                   .pair_count = SP_REVIEW_MAX_PAIRS,
+                                   .count = 1000};
+    for (int i = 0; i < SP_REVIEW_MAX_PAIRS; i++) {
+        memset(b->review.pairs[i].a, i, 16);
+        memset(b->review.pairs[i].b, i + 1, 16);
+        b->review.pairs[i].score = 1.0 / (i + 1);
+    }
+    body_round_trip(b);
+    b->review.pair_count = 0;
+    body_round_trip(b);
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    b->review.usable = 5001; /* more than there are */
+    assert_int_equal(sp_answer_body_encode(&bytes, &length, b, NULL), SP_E_INVALID);
+    b->review.usable = 10;
+    b->review.count = -1;
+    assert_int_equal(sp_answer_body_encode(&bytes, &length, b, NULL), SP_E_INVALID);
     free(b);
 }
 

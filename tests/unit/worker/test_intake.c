@@ -261,9 +261,45 @@ static int stop(void **state)
     return 0;
 }
 
+/* A review names manifest and version; a job of another kind is not taken for one. */
+static void test_review(void **state)
+{
+    uint8_t key[SP_KEY_BYTES];
+    struct sp_wire_writer *writer = NULL;
+    const uint8_t *plain;
+    size_t length;
+    int reason;
+    (void)state;
+    sp_seal_random(key, sizeof key);
+    struct sp_header header = frame_header(key);
+    header.type = SP_MSG_REVIEW;
+    header.seq = 1;
+    header.job_class = SP_CLASS_BULK;
+    assert_int_equal(sp_wire_writer_new(&writer, 256, NULL), SP_OK);
+    sp_wire_put_map(writer, 2);
+    sp_wire_put_text(writer, "manifest"), sp_wire_put_text(writer, "air-one");
+    sp_wire_put_text(writer, "version"), sp_wire_put_uint(writer, 12);
+    assert_int_equal(sp_wire_finish(writer, &plain, &length, NULL), SP_OK);
+    struct sp_job *job = job_of(&header, SP_MSG_REVIEW, plain, length, key);
+    assert_int_equal(sp_intake_open(job, sessions, &reason, NULL), SP_OK);
+    assert_string_equal(job->manifest, "air-one");
+    assert_int_equal(job->version, 12);
+    sp_job_give(pool, job);
+    job = job_of(&header, SP_MSG_ENROL, plain, length, key);
+    assert_int_not_equal(sp_intake_open(job, sessions, &reason, NULL), SP_OK);
+    assert_int_equal(reason, SP_REASON_BAD_MESSAGE);
+    sp_job_give(pool, job);
+    job = job_of(&header, SP_MSG_REVIEW, plain, length - 1, key);
+    assert_int_not_equal(sp_intake_open(job, sessions, &reason, NULL), SP_OK);
+    assert_int_equal(reason, SP_REASON_BAD_MESSAGE);
+    sp_job_give(pool, job);
+    sp_wire_writer_free(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_review),
         cmocka_unit_test(test_session_keys_are_unwrapped_once),
         cmocka_unit_test(test_frame_opens),
         cmocka_unit_test(test_refusals),
