@@ -69,6 +69,17 @@ static const char reconcile_help[] =
     "A decision that does not verify is not counted, is said, and makes the exit code 4.\n"
     "Example: sallyport --config supervisor.yaml manifest reconcile air-zx-417-20261204-lis\n";
 
+static const char ready_help[] =
+    "Usage: sallyport manifest ready ID|--departures SPAN [--no-review] [--json] [--names] [--config FILE]\n"
+    "Can this journey board with cameras? Parts received, travellers with a usable portrait and why others have none, "
+    "pairs\n"
+    "of travellers that look alike, which version each worker holds, lanes alive; problems with the worst first. What "
+    "could\n"
+    "not be asked is unknown and counts as not ready. Exit code: 0 ready, 1 not ready.\n\n"
+    "  --departures SPAN  a table of every open manifest that departs within 24h, 90m, 2d\n"
+    "  --no-review        do not ask a worker for look-alikes; that is no problem then\n"
+    "  --names            names of the travellers that are listed, too\n\n"
+    "Example: sallyport manifest ready --departures 24h\n";
 static const char scorecard_help[] =
     "Usage: sallyport manifest scorecard [--carrier CODE] [--days N] [--deadline MIN] [--json] [--config FILE]\n"
     "How well carriers send, one line per carrier, over the journeys that departed in the last N days (7): first "
@@ -177,6 +188,7 @@ int sp_ops_manifest(int argc, char **argv)
         {"list", "every manifest with its version and state", list_help, list_run},
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
         {"release", "let a traveller who crossed cross again", release_help, sp_manifest_release_run},
+        {"ready", "is a journey ready to board?", ready_help, sp_manifest_ready_run},
         {"scorecard", "how well carriers send their lists", scorecard_help, sp_manifest_scorecard_run},
         {"reconcile", "the close-out against the ledger's decisions", reconcile_help, sp_manifest_reconcile_run},
         {"close", "end a manifest", close_help, close_run},

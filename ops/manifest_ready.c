@@ -131,11 +131,12 @@ int sp_manifest_ready_run(int argc, char **argv)
     const char *departures = NULL;
     bool no_review = false;
     int64_t span_ms = 0;
-    const struct sp_flag flags[] = {{"departures", "SPAN", "all that depart within it: 24h, 90m, 2d", &departures, NULL},
-                                    {"no-review", NULL, "do not look for look-alikes", NULL, &no_review},
-                                    {"json", NULL, "one JSON object per manifest", NULL, &ready.json},
-                                    {"names", NULL, "names, too", NULL, &ready.names},
-                                    {0}};
+    const struct sp_flag flags[] = {
+        {"departures", "SPAN", "all that depart within it: 24h, 90m, 2d", &departures, NULL},
+        {"no-review", NULL, "do not look for look-alikes", NULL, &no_review},
+        {"json", NULL, "one JSON object per manifest", NULL, &ready.json},
+        {"names", NULL, "names, too", NULL, &ready.names},
+        {0}};
     const struct sp_ops_verb verb = {"sallyport manifest ready", "Is a journey ready to board?",
                                      "sallyport manifest ready --departures 24h", "[ID]", flags};
     struct sp_ops_line line = {0};

@@ -6,9 +6,9 @@
 #include "common/pack.h"
 #include "ops/broker.h"
 
-#define ASK_MS     5000
-#define QUIET_MS   10000 /* a lane that was silent for longer is not alive */
-#define REVIEW_MS  30000
+#define ASK_MS    5000
+#define QUIET_MS  10000 /* a lane that was silent for longer is not alive */
+#define REVIEW_MS 30000
 
 static void ignore_answer(void *user, const struct sp_client_answer *answer)
 {
@@ -59,8 +59,21 @@ static enum sp_status ask_broker(struct sp_ready_gather *gather, struct sp_err *
     if (status == SP_OK)
         status = sp_client_ask(client, SP_ASK_LANES, ASK_MS, &gather->told_lanes, &gather->told_lane_count, err);
     if (status == SP_OK)
-        status = sp_client_ask(client, SP_ASK_WORKERS, ASK_MS, &gather->told_workers, &gather->told_worker_count, err);
+        status =
+            sp_client_ask(client, SP_ASK_WORKERS, ASK_MS, &gather->told_workers, &gather->told_worker_count, err);
     sp_client_free(&client);
+    return status;
+}
+
+/* What workers say of themselves lies beside the templates. */
+static enum sp_status read_fleet(struct sp_ready_gather *gather, struct sp_err *err)
+{
+    struct sp_store *galleries = NULL;
+    enum sp_status status = sp_ops_galleries(&galleries, gather->config, err);
+    if (status == SP_OK)
+        status = sp_fleet_read(&gather->reports, &gather->report_count, galleries, err);
+    if (galleries)
+        sp_store_free(&galleries);
     return status;
 }
 
@@ -75,6 +88,7 @@ enum sp_status sp_ready_gather_open(struct sp_ready_gather *ret_gather, const st
     if (status != SP_OK)
         return status;
     ret_gather->broker_known = ask_broker(ret_gather, &ret_gather->broker) == SP_OK;
+    ret_gather->fleet_known = read_fleet(ret_gather, &ret_gather->fleet) == SP_OK;
     ret_gather->pack_known = config->pack[0] && sp_pack_load(&pack, config->pack, NULL) == SP_OK;
     if (ret_gather->pack_known)
         memcpy(ret_gather->pack, pack.fingerprint, sizeof ret_gather->pack);
@@ -86,6 +100,7 @@ void sp_ready_gather_clear(struct sp_ready_gather *gather)
     free(gather->assignments);
     free(gather->told_lanes);
     free(gather->told_workers);
+    sp_fleet_free(&gather->reports, gather->report_count);
     sp_desk_close(&gather->desk);
 }
 
@@ -124,6 +139,20 @@ static enum sp_status find_lanes(struct sp_ready_found *found, const struct sp_r
     return SP_OK;
 }
 
+static void take_report(struct sp_ready_worker *worker, const struct sp_ready_gather *gather, const char *manifest)
+{
+    for (int i = 0; i < gather->report_count; i++) {
+        const struct sp_fleet_report *report = &gather->reports[i];
+        if (strcmp(report->worker, worker->name) != 0)
+            continue;
+        for (int k = 0; k < report->gallery_count; k++)
+            if (strcmp(report->galleries[k].manifest, manifest) == 0) {
+                worker->version = report->galleries[k].version;
+                worker->missing = report->galleries[k].missing;
+            }
+    }
+}
+
 /* The connected workers of this desk's pack, with what they hold. */
 static enum sp_status find_workers(struct sp_ready_found *found, const struct sp_ready_gather *gather,
                                    struct sp_err *err)
@@ -138,10 +167,12 @@ static enum sp_status find_workers(struct sp_ready_found *found, const struct sp
             continue;
         struct sp_ready_worker *worker = &found->workers[count++];
         memcpy(worker->name, told->name, sizeof worker->name);
+        take_report(worker, gather, found->manifest.index->id);
     }
     found->facts.workers = found->workers;
     found->facts.worker_count = count;
     found->facts.workers_known = gather->broker_known;
+    found->facts.versions_known = gather->fleet_known;
     return SP_OK;
 }
 

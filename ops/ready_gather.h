@@ -6,6 +6,7 @@
 #include "common/message.h"
 #include "ops/desk.h"
 #include "ops/review.h"
+#include "roster/fleet.h"
 #include "roster/readiness.h"
 
 /* For all manifests, once. Zero-initialise; clear in any case. */
@@ -18,6 +19,10 @@ struct sp_ready_gather {
     struct sp_err broker; /* why not */
     struct sp_told *told_lanes, *told_workers; /* owned */
     int told_lane_count, told_worker_count;
+    bool fleet_known;
+    struct sp_err fleet;  /* why not */
+    struct sp_fleet_report *reports; /* owned */
+    int report_count;
     bool pack_known;
     uint8_t pack[16];     /* of config's pack.directory */
 };

@@ -9,8 +9,8 @@
 #include "ops/json.h"
 #include "roster/zone.h"
 
-#define TIME_MAX   64
-#define MINUTE_MS  60000
+#define TIME_MAX  64
+#define MINUTE_MS 60000
 
 /* "2026-12-04 18:20 -0500": local to the port of departure. Where its zone is not known: "... UTC". */
 static void local_text(char ret_text[TIME_MAX], const struct sp_manifest_index *index)
@@ -125,7 +125,9 @@ static void print_others(const struct sp_ready_gather *gather, const struct sp_r
         printf("unknown");
     for (int i = 0; i < facts->worker_count && facts->workers_known; i++) {
         printf("%s%s ", i ? ", " : "", facts->workers[i].name);
-        if (facts->workers[i].version)
+        if (!facts->versions_known)
+            printf("version unknown");
+        else if (facts->workers[i].version)
             printf("version %" PRIu64, facts->workers[i].version);
         else
             printf("nothing yet");
@@ -133,9 +135,9 @@ static void print_others(const struct sp_ready_gather *gather, const struct sp_r
     printf("%s\n  lanes            ", facts->workers_known && facts->worker_count == 0 ? "none" : "");
     for (int i = 0; i < facts->lane_count; i++)
         printf("%s%s %s", i ? ", " : "", facts->lanes[i].lane,
-               !facts->lanes_known      ? "unknown"
-               : facts->lanes[i].alive  ? "alive"
-                                        : "not alive");
+               !facts->lanes_known     ? "unknown"
+               : facts->lanes[i].alive ? "alive"
+                                       : "not alive");
     printf("%s\n  look-alikes      ", facts->lane_count == 0 ? "none" : "");
     if (facts->review_known)
         printf("%d pairs among %d travellers\n", facts->pair_count, found->review.usable);
@@ -180,7 +182,7 @@ void sp_ready_print_line(const struct sp_ready_found *found)
         snprintf(pairs, sizeof pairs, "%d", found->facts.pair_count);
     else if (found->facts.review_skipped)
         snprintf(pairs, sizeof pairs, "-");
-    if (found->facts.workers_known)
+    if (found->facts.workers_known && found->facts.versions_known)
         snprintf(workers, sizeof workers, "%d/%d", board->workers_current, board->workers);
     if (found->facts.lanes_known)
         snprintf(lanes, sizeof lanes, "%d/%d", board->lanes_alive, board->lanes);
@@ -218,8 +220,8 @@ static void json_lists(struct sp_json *json, const struct sp_readiness *board)
     sp_json_close(json, ']');
 }
 
-static void json_lacks(struct sp_json *json, const struct sp_ready_gather *gather, const struct sp_ready_found *found,
-                       bool names)
+static void json_lacks(struct sp_json *json, const struct sp_ready_gather *gather,
+                       const struct sp_ready_found *found, bool names)
 {
     const struct sp_manifest_index *index = found->manifest.index;
     int pack = gather->pack_known ? sp_manifest_index_pack(index, gather->pack) : 0;
@@ -241,14 +243,15 @@ static void json_lacks(struct sp_json *json, const struct sp_ready_gather *gathe
     sp_json_close(json, ']');
 }
 
-static void json_review(struct sp_json *json, const struct sp_ready_gather *gather, const struct sp_ready_found *found,
-                        bool names)
+static void json_review(struct sp_json *json, const struct sp_ready_gather *gather,
+                        const struct sp_ready_found *found, bool names)
 {
     char label[SP_DESK_LABEL_MAX];
     sp_json_open(json, "look_alikes", '{');
-    sp_json_text(json, "review", found->facts.review_known     ? "done"
-                                 : found->facts.review_skipped ? "skipped"
-                                                               : "unknown");
+    sp_json_text(json, "review",
+                 found->facts.review_known     ? "done"
+                 : found->facts.review_skipped ? "skipped"
+                                               : "unknown");
     sp_json_text(json, "why", found->why_review.text);
     sp_json_number(json, "count", found->facts.pair_count);
     sp_json_open(json, "pairs", '[');
@@ -265,11 +268,13 @@ static void json_review(struct sp_json *json, const struct sp_ready_gather *gath
     sp_json_close(json, '}');
 }
 
-static void json_others(struct sp_json *json, const struct sp_ready_gather *gather, const struct sp_ready_found *found)
+static void json_others(struct sp_json *json, const struct sp_ready_gather *gather,
+                        const struct sp_ready_found *found)
 {
     const struct sp_ready_facts *facts = &found->facts;
     sp_json_text(json, "broker", gather->broker_known ? "" : gather->broker.text);
     sp_json_bool(json, "workers_known", facts->workers_known);
+    sp_json_bool(json, "versions_known", facts->versions_known);
     sp_json_open(json, "workers", '[');
     for (int i = 0; i < facts->worker_count; i++) {
         sp_json_open(json, NULL, '{');

@@ -185,15 +185,25 @@ static void judge_fleet(struct sp_readiness *r, const struct sp_ready_facts *fac
         problem(r, SP_READY_UNKNOWN, "workers", "the broker did not say which workers are there");
         return;
     }
+    int missing = 0;
     r->workers = facts->worker_count;
-    for (int i = 0; i < facts->worker_count; i++)
-        r->workers_current += facts->workers[i].version == facts->index->version;
+    for (int i = 0; i < facts->worker_count; i++) {
+        bool current = facts->workers[i].version == facts->index->version;
+        r->workers_current += current;
+        if (current && facts->workers[i].missing > missing)
+            missing = facts->workers[i].missing;
+    }
     if (r->workers == 0)
         problem(r, SP_READY_BLOCKS, "workers", "no worker is connected");
+    else if (!facts->versions_known)
+        problem(r, SP_READY_UNKNOWN, "versions", "which version the %d workers hold is not known", r->workers);
     else if (r->workers_current < r->workers)
-        problem(r, SP_READY_WARNS, "workers",
+        problem(r, SP_READY_WARNS, "versions",
                 "%d of %d workers do not hold version %llu yet: each loads it at its first face",
                 r->workers - r->workers_current, r->workers, (unsigned long long)facts->index->version);
+    if (missing > 0)
+        problem(r, SP_READY_WARNS, "templates",
+                "a worker lacks %d templates; they are enrolled again by themselves", missing);
 }
 
 static void judge_lanes(struct sp_readiness *r, const struct sp_ready_facts *facts)

@@ -27,6 +27,7 @@ struct sp_ready_problem {
 struct sp_ready_worker {
     char name[SP_NAME_MAX];
     uint64_t version; /* of this manifest's gallery that it holds; 0: none */
+    int missing;      /* templates that it could not load */
 };
 
 /* A lane that is assigned this manifest. */
@@ -49,7 +50,8 @@ struct sp_ready_facts {
     const uint8_t *pack;      /* [16] that the workers run; NULL: not known, the index's newest is meant */
     double portrait_minimum;  /* share of travellers with a usable portrait below which it blocks; default 0.9 */
     int64_t lanes_due_ms;     /* lanes must be alive from this long before departure on; default 3 h */
-    bool workers_known;
+    bool workers_known;       /* which are connected */
+    bool versions_known;      /* what they hold */
     int worker_count;
     const struct sp_ready_worker *workers;
     bool lanes_known;         /* whether they live; their assignment is always known */

@@ -45,7 +45,8 @@ static int setup(void **state)
     sp_ready_facts_default(&scene.facts);
     scene.facts.index = scene.index;
     scene.facts.now_ms = NOW;
-    scene.facts.workers_known = scene.facts.lanes_known = scene.facts.review_known = true;
+    scene.facts.workers_known = scene.facts.versions_known = scene.facts.lanes_known = scene.facts.review_known =
+        true;
     scene.facts.workers = scene.workers;
     scene.facts.lanes = scene.lanes;
     scene.facts.worker_count = scene.facts.lane_count = 2;
@@ -159,7 +160,13 @@ static void test_workers(void **state)
 {
     struct scene *scene = *state;
     scene->workers[1].version = 2;
-    expect(scene, SP_READY_WARNS, "workers", "1 of 2 workers do not hold version 3");
+    expect(scene, SP_READY_WARNS, "versions", "1 of 2 workers do not hold version 3");
+    scene->facts.versions_known = false;
+    expect(scene, SP_READY_UNKNOWN, "versions", "2 workers");
+    scene->facts.versions_known = true;
+    scene->workers[1].version = 3;
+    scene->workers[1].missing = 4;
+    expect(scene, SP_READY_WARNS, "templates", "lacks 4");
     scene->facts.worker_count = 0;
     expect(scene, SP_READY_BLOCKS, "workers", "no worker");
     scene->facts.workers_known = false;
