@@ -39,7 +39,8 @@ enum sp_status sp_listing_new(struct sp_listing **ret_listing, enum sp_listing_f
     const char **texts[] = {&listing->directory, &listing->message,   &listing->interchange, &listing->reference,
                             &listing->common,    &listing->sender,    &listing->mode,        &listing->carrier,
                             &listing->number,    &listing->direction, &listing->vessel,      &listing->vessel_id,
-                            &listing->flag};
+                            &listing->flag,      &listing->version,   &listing->contact,     &listing->answer,
+                            &listing->answer_text};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = "";
     *ret_listing = listing;
@@ -186,6 +187,8 @@ enum sp_status sp_listing_text(struct sp_listing *listing, const char **ret_text
     while (p < end && at + 4 <= SP_LISTING_MAX_TEXT)
         p += put_character(clean, &at, p, (size_t)(end - p), &changed);
     changed = changed || p < end;
+    while (at > 0 && (clean[at - 1] == ' ' || clean[at - 1] == '\t')) /* where it was cut */
+        at--;
     if (ret_changed)
         *ret_changed = changed;
     if (at == 0) {

@@ -106,8 +106,11 @@ struct sp_listing {
     const char *message;     /* message reference (UNH 0062) */
     const char *interchange; /* interchange reference (UNB 0020) */
     const char *reference;   /* transaction (RFF+TN) */
+    const char *version;     /* of that transaction, as sent */
     const char *common;      /* common access reference (UNH 0068): what the parts of one list share */
     const char *sender;      /* UNB sender or NAD+MS party */
+    const char *contact;     /* whom to ask: PAXLST NAD+MS, CTA and COM ("EXAMPLE OPS, 15550100 TE") */
+    const char *answer, *answer_text; /* SP_ACTION_ANSWER: what is said of all of them (CUSRES ERP+1) */
     int part;                /* 1...; 0: the format has no parts */
     bool last_part;          /* "F", or the format has no parts */
     int declared;            /* travellers it says it has (CNT); -1: it does not say */
