@@ -12,12 +12,15 @@
 
 struct parser {
     struct sp_listing *listing;
-    const char *source;
+    const char *source, *bytes;
+    size_t length, line_begin; /* where line `counted` begins */
+    int counted;
     xmlTextReaderPtr reader;
     int depth; /* of open elements that are read */
     enum sp_enoad_section sections[SP_ENOAD_MAX_DEPTH + 1];
     int value;           /* enum sp_enoad_value whose element is open; -1: none */
     bool crew, non_crew; /* lists that were there */
+    bool over;           /* that value is too long: what comes of it is left out, too */
     bool skips;          /* an unknown element was met: its subtree is passed over */
     int person_line;
     size_t person_offset;
@@ -25,15 +28,24 @@ struct parser {
     char text[SP_ENOAD_VALUE_COUNT][SP_ENOAD_MAX_TEXT + 1];
 };
 
+/* The line of the present node. The parser itself reads ahead; it speaks only where a node's own count ends. */
 static int line_of(struct parser *p)
 {
-    return xmlTextReaderGetParserLineNumber(p->reader);
+    xmlNodePtr node = xmlTextReaderCurrentNode(p->reader);
+    long line = node ? xmlGetLineNo(node) : 0;
+    return line > 0 && line < 65535 ? (int)line : xmlTextReaderGetParserLineNumber(p->reader);
 }
 
+/* Where that line begins: nodes come in order, so each byte is looked at once. */
 static size_t offset_of(struct parser *p)
 {
-    long offset = xmlTextReaderByteConsumed(p->reader);
-    return offset > 0 ? (size_t)offset : 0;
+    for (int line = line_of(p); p->counted < line; p->counted++) {
+        const char *end = memchr(p->bytes + p->line_begin, '\n', p->length - p->line_begin);
+        if (!end)
+            break;
+        p->line_begin = (size_t)(end - p->bytes) + 1;
+    }
+    return p->line_begin;
 }
 
 static void on_wrong(void *user, xmlErrorPtr wrong)
@@ -126,6 +138,7 @@ static enum sp_status open_element(struct parser *p, const char *name, struct sp
     if (element->enters < 0) {
         p->value = (int)element->value;
         p->text[p->value][0] = 0;
+        p->over = false;
     }
     p->depth++;
     /* What stands in a person of either list is known by the list. */
@@ -140,6 +153,9 @@ static enum sp_status close_element(struct parser *p, struct sp_err *err)
 {
     enum sp_enoad_section section = p->sections[p->depth--];
     if (p->value >= 0) {
+        char *text = p->text[p->value];
+        for (size_t length = strlen(text); length > 0 && strchr(" \t\r\n", text[length - 1]); length--)
+            text[length - 1] = 0;
         p->value = -1;
         return SP_OK;
     }
@@ -160,6 +176,8 @@ static void take_text(struct parser *p)
             sp_listing_deviate(p->listing, line_of(p), offset_of(p), "text between elements, ignored");
         return;
     }
+    if (p->over)
+        return;
     char *into = p->text[p->value];
     size_t length = strlen(into);
     text += length == 0 ? strspn(text, " \t\r\n") : 0;
@@ -168,11 +186,10 @@ static void take_text(struct parser *p)
         sp_listing_deviate(p->listing, line_of(p), offset_of(p), "a value is over %d bytes, left out",
                            SP_ENOAD_MAX_TEXT);
         into[0] = 0;
+        p->over = true;
         return;
     }
     memcpy(into + length, text, more + 1);
-    for (length += more; length > 0 && strchr(" \t\r\n", into[length - 1]); length--)
-        into[length - 1] = 0;
 }
 
 static enum sp_status take_node(struct parser *p, struct sp_err *err)
@@ -286,6 +303,9 @@ enum sp_status sp_enoad_parse(struct sp_listing **ret_listing, const char *name,
         return sp_fail(err, SP_E_NOMEM, "%s: no memory to read it", name);
     p->source = name;
     p->value = -1;
+    p->bytes = bytes;
+    p->length = length;
+    p->counted = 1;
     p->reader = length > 0 && length <= SP_LISTING_MAX_BYTES
                     ? xmlReaderForMemory(bytes, (int)length, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOWARNING)
                     : NULL;

@@ -26,7 +26,7 @@ static const char *const forms[] = {
     [COUNTRY] = "a country of three capital letters (ISO 3166 alpha-3)",
     [PORT] = "a port",
     [YES_NO] = "yes or no",
-    [MRZ] = "two or three lines of a machine readable zone",
+    [MRZ] = "the lines of a machine readable zone",
 };
 
 const char *sp_field_name(enum sp_field field)
@@ -140,7 +140,8 @@ bool sp_field_people_date(char ret_date[11], const char *text)
     return false;
 }
 
-/* Lines of a machine readable zone, joined by '\n', from lines joined by '|' or any line end. */
+/* Lines of a machine readable zone, joined by '\n', from lines joined by '|' or any line end. What stands in them
+ * is listing/zone.c's business. */
 static bool zone_lines(char *text)
 {
     int lines = 1;
@@ -149,16 +150,16 @@ static bool zone_lines(char *text)
         if (*c == '|' || *c == '\n' || *c == '\r') {
             if (at > 0 && text[at - 1] != '\n')
                 text[at++] = '\n', lines++;
-        } else if (isupper((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '<') {
+        } else if (*c >= ' ' && *c < 0x7f) {
             text[at++] = *c;
-        } else if (*c != ' ') {
+        } else {
             return false;
         }
     }
     if (at > 0 && text[at - 1] == '\n')
         at--, lines--;
     text[at] = 0;
-    return lines == 2 || lines == 3;
+    return lines <= 3;
 }
 
 /* In place, to the listing's spelling. false: not of its form. */

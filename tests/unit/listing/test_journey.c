@@ -1,0 +1,117 @@
+/* Which manifest a listing names: flight numbers, legs, vessels, standing galleries; and what a file's gaps are
+ * filled with. */
+#include "tests/unit/listing/read_text.h"
+
+#define AIR(carrier, number)                                                                                       \
+    "{\"mode\":\"air\",\"carrier\":\"" carrier "\",\"journey\":\"" number                                          \
+    "\",\"legs\":[{\"dep_port\":\"JFK\",\"sched_dep\":\"2026-12-04\"}]}"
+
+static void check_journey(const char *text, const char *id)
+{
+    struct sp_listing *l = read_one(text);
+    check_id(l, id);
+    sp_listing_free(&l);
+}
+
+static void test_flight_numbers(void **state)
+{
+    (void)state;
+    check_journey(AIR("ZX", "417"), "air-zx-417-20261204-jfk");
+    check_journey(AIR("ZX", "ZX0417"), "air-zx-417-20261204-jfk");
+    check_journey(AIR("zx", "ZX 00417"), "air-zx-417-20261204-jfk");
+    check_journey(AIR("ZX", "417A"), "air-zx-417a-20261204-jfk");
+    check_journey(AIR("9X", "9X12"), "air-9x-12-20261204-jfk");
+    check_journey(AIR("9X", "912"), "air-9x-912-20261204-jfk");
+    check_journey(AIR("ZX", "000"), "air-zx-0-20261204-jfk");
+    check_journey(AIR("ZX", "ZXA"), "air-zx-zxa-20261204-jfk"); /* a word, not a number behind the carrier */
+}
+
+static void test_legs(void **state)
+{
+    (void)state;
+    static const char *const second[] = {"LIS"}, *const last[] = {"nowhere", "opo"};
+    char id[SP_MANIFEST_ID_MAX];
+    struct sp_listing *l =
+        read_one("{\"mode\":\"air\",\"carrier\":\"ZX\",\"journey\":\"1\",\"legs\":["
+                 "{\"dep_port\":\"YYZ\",\"arr_port\":\"JFK\",\"sched_dep\":\"2026-12-03\",\"over_flight\":true},"
+                 "{\"dep_port\":\"JFK\",\"arr_port\":\"LIS\",\"sched_dep\":\"2026-12-04T23:50\"},"
+                 "{\"dep_port\":\"LIS\",\"arr_port\":\"OPO\",\"sched_dep\":\"2026-12-05T08:00\"}]}");
+    check_id(l, "air-zx-1-20261204-jfk"); /* the first that is flown to */
+    assert_int_equal(sp_journey_id(id, l, second, 1, NULL), SP_OK);
+    assert_string_equal(id, "air-zx-1-20261205-lis");
+    assert_int_equal(sp_journey_id(id, l, last, 2, NULL), SP_OK); /* it arrives there */
+    assert_string_equal(id, "air-zx-1-20261205-lis");
+    sp_listing_free(&l);
+}
+
+static void test_standing(void **state)
+{
+    (void)state;
+    check_journey("mode,carrier,dep_port,traveller_ref,valid_from,valid_to\n"
+                  "vehicle,Commuters,USSYS,C1,2026-01-01,2026-12-31\n",
+                  "vehicle-commuters-standing-ussys");
+    check_journey(
+        "mode,registration,dep_port,sched_dep,surname,dob\nprivate,N123ZZ,TEB,2026-12-04T09:00,SAMPLE,1991-02-03\n",
+        "private-n123zz-n123zz-20261204-teb");
+    check_refused("mode,carrier,dep_port,traveller_ref\nvehicle,C,USSYS,C1\n", SP_E_FORMAT,
+                  "line 1|journey, sched_dep");
+}
+
+/* Without what names it a listing is read, and the id says what lacks; parts that do not fit are refused, never
+ * cut. */
+static void test_no_id(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{\"mode\":\"air\",\"carrier\":\"ZX\",\"journey\":\"1\"}",
+                                        "{\"mode\":\"air\",\"journey\":\"1\",\"legs\":[]}", "{\"journey\":\"1\"}",
+                                        "{\"mode\":\"sea\",\"carrier\":\"ZX\",\"journey\":\"--\",\"legs\":[{\"dep_"
+                                        "port\":\"JFK\",\"sched_dep\":\"2026-12-04\"}]}",
+                                        AIR("ZX", "12345678901234567890123456789")};
+    static const char *const lacks[] = {"sched_dep", "carrier", "mode", "journey", "journey"};
+    char id[SP_MANIFEST_ID_MAX];
+    for (int i = 0; i < 5; i++) {
+        struct sp_listing *l = read_one(texts[i]);
+        struct sp_err err = {0};
+        assert_int_equal(sp_journey_id(id, l, NULL, 0, &err), SP_E_FORMAT);
+        if (strncmp(err.text, lacks[i], strlen(lacks[i])) != 0)
+            fail_msg("'%s' does not begin with %s", err.text, lacks[i]);
+        sp_listing_free(&l);
+    }
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "imo,voyage,surname,dob,date of departure\n9000001,V1,SAMPLE,1984-05-17,2026-12-05\n";
+    const struct sp_listing_read_options options = {
+        .defaults = {.mode = "air", .carrier = "EXCR", .number = "X", .port = "usmia", .date = "2027-01-01"}};
+    struct sp_listing **all = NULL;
+    int count = 0;
+    assert_int_equal(sp_listing_read_bytes(&all, &count, "t", text, sizeof text - 1, &options, NULL), SP_OK);
+    check_id(all[0], "sea-excr-v1-20261205-usmia"); /* only gaps are filled */
+    sp_listing_free_all(&all, count);
+}
+
+static void test_formats(void **state)
+{
+    (void)state;
+    check_refused_bytes("pdf", "x", 1, SP_E_INVALID, "pdf|paxlst");
+    check_refused_bytes(NULL, "", 0, SP_E_FORMAT, "t.in|empty");
+    check_refused_bytes("csv", "{}", 2, SP_E_FORMAT, "t.in line 1");
+    check_refused_bytes("json", "mode,carrier\n", 13, SP_E_FORMAT, "t.in line 1|JSON");
+    struct sp_listing *l =
+        read_one("MODE , Carrier,journey,dep_port,sched_dep,traveller_ref\nair,ZX,1,JFK,2026-12-04,T\n");
+    assert_int_equal(l->format, SP_LISTING_CSV);
+    assert_int_equal(l->deviation_count, 0);
+    sp_listing_free(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),     cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_no_id),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_formats),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
