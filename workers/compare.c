@@ -11,13 +11,14 @@ static bool hold_gallery(struct sp_scene *scene, int at, uint64_t current, struc
     struct sp_basis *basis = &scene->basis;
     const char *manifest = basis->galleries[at].manifest;
     struct sp_hot_gallery *held = NULL;
+    enum sp_status status = SP_E_NOTFOUND;
     if (!current)
         sp_fail(ret_lack, SP_E_NOTFOUND, "gallery %s: assigned, but never published", manifest);
     else
-        sp_hot_acquire(hot, durable, galleries, manifest, current, deadline_ns, &held, ret_lack);
+        status = sp_hot_acquire(hot, durable, galleries, manifest, current, deadline_ns, &held, ret_lack);
     scene->hot[at] = held;
     basis->galleries[at].version = held ? held->version : 0;
-    basis->current[at] = held && held->version >= current;
+    basis->current[at] = status == SP_OK;
     basis->complete[at] = held && held->missing == 0;
     basis->people += held ? held->usable : 0;
     if (basis->current[at] && !basis->complete[at])

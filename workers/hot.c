@@ -134,8 +134,11 @@ static void load(struct sp_hot *hot, struct slot *slot, struct sp_store *durable
 static bool settled(const struct slot *slot, uint64_t version, uint64_t now_ns)
 {
     bool there = slot->hot && slot->hot->version >= version;
-    if (there && slot->hot->missing == 0)
+    bool outdated = there && sp_hot_outdated(slot->hot, sp_clock_wall_ms());
+    if (there && !outdated && slot->hot->missing == 0)
         return true;
+    if (outdated && !slot->failed_version)
+        return false; /* at once, not when an incomplete one would be tried again */
     return now_ns < slot->retry_ns && (there || slot->failed_version == version);
 }
 
@@ -173,6 +176,9 @@ enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, stru
                          ? sp_fail(err, slot->failure.status, "gallery %s: %s", manifest, slot->failure.text)
                          : sp_fail(err, SP_E_TIMEOUT, "gallery %s: version %llu was not loaded in time", manifest,
                                    (unsigned long long)version);
+        else if (sp_hot_outdated(slot->hot, sp_clock_wall_ms()))
+            status = sp_fail(err, SP_E_TIMEOUT,
+                             "gallery %s: rows began or ended, and it was not loaded again in time", manifest);
     }
     pthread_mutex_unlock(&hot->lock);
     return status;
@@ -190,6 +196,32 @@ int sp_hot_count(struct sp_hot *hot)
     for (int i = 0; i < hot->config.max_galleries; i++)
         count += hot->slots[i].hot != NULL;
     pthread_mutex_unlock(&hot->lock);
+    return count;
+}
+
+static int by_manifest(const void *a, const void *b)
+{
+    const struct sp_fleet_gallery *one = a, *two = b;
+    return strcmp(one->manifest, two->manifest);
+}
+
+int sp_hot_list(struct sp_hot *hot, struct sp_fleet_gallery *ret_galleries, int max)
+{
+    int count = 0;
+    pthread_mutex_lock(&hot->lock);
+    for (int i = 0; i < hot->config.max_galleries && count < max; i++) {
+        const struct sp_hot_gallery *held = hot->slots[i].hot;
+        if (!held)
+            continue;
+        struct sp_fleet_gallery *gallery = &ret_galleries[count++];
+        memset(gallery, 0, sizeof *gallery);
+        snprintf(gallery->manifest, sizeof gallery->manifest, "%s", held->manifest);
+        gallery->version = held->version;
+        gallery->people = held->usable;
+        gallery->missing = held->missing;
+    }
+    pthread_mutex_unlock(&hot->lock);
+    qsort(ret_galleries, (size_t)count, sizeof *ret_galleries, by_manifest);
     return count;
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/pack.h"
 #include "gpu/gallery.h"
+#include "roster/fleet.h"
 #include "roster/template.h"
 #include "workers/want.h"
 
@@ -21,12 +22,15 @@ struct sp_hot_gallery {
     uint8_t (*pseudonyms)[SP_PSEUDONYM_BYTES]; /* [row_count] */
     int row_count;                             /* travellers on the manifest */
     int usable;                                /* of them with a portrait that can be compared */
+    int64_t changes_ms;                        /* wall clock: when a row's validity begins or ends next; 0: never */
     int missing;                               /* usable portraits whose template is not there (yet) */
     int most_portraits;                        /* entries of the traveller who has most */
     size_t bytes;                              /* about what it takes in memory */
     _Atomic int references;
 };
 struct sp_hot_gallery *sp_hot_ref(struct sp_hot_gallery *gallery);
+/* A row has begun or ended since it was loaded. */
+bool sp_hot_outdated(const struct sp_hot_gallery *gallery, int64_t wall_ms);
 void sp_hot_unref(struct sp_hot_gallery **gallery); /* NULL is fine; frees at the last */
 
 struct sp_hot_config {
@@ -44,7 +48,8 @@ enum sp_status sp_hot_new(struct sp_hot **ret_hot, const struct sp_hot_config *c
 void sp_hot_free(struct sp_hot **hot); /* no acquire may be under way */
 
 /* A reference to the best copy of a manifest: `version` or newer where it is there or can be loaded by deadline_ns
- * (monotonic), else whatever older copy is hot, else NULL. SP_OK with *ret_gallery->version >= version; otherwise
+ * (monotonic), else whatever older copy is hot, else NULL. SP_OK with *ret_gallery->version >= version, whose rows
+ * are those that are valid now on this worker's wall clock; otherwise
  * the reason why not, with the older copy or NULL in *ret_gallery (so: written on failure too). Each thread brings
  * its own stores. Blocks while it loads, or while another thread loads the same one. Thread-safe. */
 enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, struct sp_store *galleries,
@@ -54,6 +59,8 @@ enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, stru
 /* For metrics and tests. */
 int sp_hot_count(struct sp_hot *hot);
 uint64_t sp_hot_loads(struct sp_hot *hot);
+/* What is hot now, by manifest, each entry's unused bytes zero; returns how many, at most max. Thread-safe. */
+int sp_hot_list(struct sp_hot *hot, struct sp_fleet_gallery *ret_galleries, int max);
 
 /* Load one version from the stores (what sp_hot_acquire does for the first who asks). */
 enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_hot_config *config,

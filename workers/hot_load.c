@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 /* What is gathered while a gallery is loaded. */
 struct loading {
     const struct sp_hot_config *config;
     const char *manifest;
     struct sp_manifest_keys keys;
     struct sp_manifest_index *index;
+    int64_t now_ms, changes_ms;                 /* wall clock; when a row begins or ends next, 0: never */
     int count;                                  /* usable portraits */
     uint8_t (*ids)[SP_TEMPLATE_ID_BYTES];       /* [count] */
     int *rows;                                  /* [count]: row in the index */
@@ -33,6 +36,17 @@ static void end(struct loading *l)
     free(l->vectors);
 }
 
+/* Is the row valid now? Notes when that changes. Both ends belong to it; 0 is open. */
+static bool valid(struct loading *l, const struct sp_index_row *row)
+{
+    bool begun = row->valid_from_ms == 0 || row->valid_from_ms <= l->now_ms;
+    bool ended = row->valid_to_ms != 0 && row->valid_to_ms < l->now_ms;
+    int64_t next_ms = !begun ? row->valid_from_ms : !ended && row->valid_to_ms ? row->valid_to_ms + 1 : 0;
+    if (next_ms && (!l->changes_ms || next_ms < l->changes_ms))
+        l->changes_ms = next_ms;
+    return begun && !ended;
+}
+
 static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
 {
     const struct sp_manifest_index *index = l->index;
@@ -47,8 +61,9 @@ static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
     l->vectors = calloc(most * (size_t)l->config->pack->dim, sizeof *l->vectors);
     if (!l->ids || !l->rows || !l->portraits || !l->present || !l->vectors)
         return sp_fail(err, SP_E_NOMEM, "gallery %s: out of memory for %zu portraits", l->manifest, most);
-    for (int i = 0; i < index->row_count; i++)
-        for (int k = 0; k < index->rows[i].portrait_count; k++) {
+    for (int i = 0; i < index->row_count; i++) {
+        int portraits = valid(l, &index->rows[i]) ? index->rows[i].portrait_count : 0;
+        for (int k = 0; k < portraits; k++) {
             const struct sp_index_portrait *portrait = &index->rows[i].portraits[k];
             if (pack >= 0 && portrait->packs[pack].reason != SP_REASON_NONE)
                 continue; /* under another pack: its template says it, once it is there */
@@ -57,6 +72,7 @@ static enum sp_status list_portraits(struct loading *l, struct sp_err *err)
             l->rows[l->count] = i;
             l->portraits[l->count++] = portrait;
         }
+    }
     return SP_OK;
 }
 
@@ -105,6 +121,7 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
     snprintf(hot->manifest, sizeof hot->manifest, "%s", l->manifest);
     hot->version = l->index->version;
     hot->row_count = l->index->row_count;
+    hot->changes_ms = l->changes_ms;
     hot->people = calloc((size_t)l->count + 1, sizeof *hot->people);
     hot->pseudonyms = calloc((size_t)hot->row_count + 1, sizeof *hot->pseudonyms);
     if (!hot->people || !hot->pseudonyms) {
@@ -139,7 +156,7 @@ enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **
                                    struct sp_store *galleries, const char *manifest, uint64_t version,
                                    struct sp_err *err)
 {
-    struct loading l = {.config = config, .manifest = manifest};
+    struct loading l = {.config = config, .manifest = manifest, .now_ms = sp_clock_wall_ms()};
     enum sp_status status = sp_manifest_open_keys(&l.keys, durable, manifest, &config->reader, err);
     if (status == SP_OK)
         status = sp_manifest_load_index(&l.index, durable, manifest, version, &l.keys, err);
@@ -161,6 +178,11 @@ enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **
     }
     end(&l);
     return status;
+}
+
+bool sp_hot_outdated(const struct sp_hot_gallery *gallery, int64_t wall_ms)
+{
+    return gallery->changes_ms && wall_ms >= gallery->changes_ms;
 }
 
 struct sp_hot_gallery *sp_hot_ref(struct sp_hot_gallery *gallery)

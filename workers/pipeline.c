@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -83,18 +84,36 @@ bool sp_pipeline_alive(struct sp_pipeline *pipeline)
     return true;
 }
 
+bool sp_pipeline_rest(struct sp_pipeline *pipeline, int64_t pause_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += pause_ms / 1000;
+    until.tv_nsec += pause_ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&pipeline->sweep_lock);
+    int result = 0;
+    while (!pipeline->stopping && result == 0)
+        result = pthread_cond_timedwait(&pipeline->sweep_wake, &pipeline->sweep_lock, &until);
+    bool goes_on = !pipeline->stopping;
+    pthread_mutex_unlock(&pipeline->sweep_lock);
+    return goes_on;
+}
+
 /* The connections and nets of one thread, and the thread. */
 static enum sp_status start_thread(struct sp_pipeline *pipeline, int kind, int index, struct sp_err *err)
 {
     static void *(*const bodies[STAGE_COUNT])(void *) = {sp_stage_intake, sp_stage_decode,  sp_stage_analyse,
                                                          sp_stage_decide, sp_stage_journal, sp_stage_review,
-                                                         sp_stage_sweep};
+                                                         sp_stage_sweep,  sp_stage_fleet};
     struct stage *stage = &pipeline->stages[kind][index];
     enum sp_status status = SP_OK;
     stage->pipeline = pipeline;
-    if (kind != STAGE_ANALYSE)
+    if (kind != STAGE_ANALYSE && kind != STAGE_FLEET)
         status = sp_store_new(&stage->durable, &pipeline->config.durable, err);
-    if (status == SP_OK && (kind == STAGE_DECODE || kind == STAGE_DECIDE || kind == STAGE_REVIEW))
+    if (status == SP_OK &&
+        (kind == STAGE_DECODE || kind == STAGE_DECIDE || kind == STAGE_REVIEW || kind == STAGE_FLEET))
         status = sp_store_new(&stage->galleries, &pipeline->config.galleries, err);
     if (status == SP_OK && (kind == STAGE_INTAKE || kind == STAGE_JOURNAL || kind == STAGE_SWEEP))
         status = sp_ledger_new(&stage->ledger, stage->durable, &pipeline->config.ledger, err);
@@ -139,7 +158,7 @@ enum sp_status sp_pipeline_new(struct sp_pipeline **ret_pipeline, const struct s
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&pipeline->sweep_wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    const int threads[STAGE_COUNT] = {1, config->decode_threads, config->analyse_threads, 1, 1, 1, 1};
+    const int threads[STAGE_COUNT] = {1, config->decode_threads, config->analyse_threads, 1, 1, 1, 1, 1};
     enum sp_status status = SP_OK;
     for (int kind = 0; kind < STAGE_SWEEP && status == SP_OK; kind++) {
         bool ordered = kind != STAGE_INTAKE && kind != STAGE_JOURNAL;

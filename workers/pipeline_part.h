@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include "workers/pipeline.h"
 
-enum { STAGE_INTAKE, STAGE_DECODE, STAGE_ANALYSE, STAGE_DECIDE, STAGE_JOURNAL, STAGE_REVIEW, STAGE_SWEEP, STAGE_COUNT };
+enum { STAGE_INTAKE, STAGE_DECODE, STAGE_ANALYSE, STAGE_DECIDE, STAGE_JOURNAL, STAGE_REVIEW, STAGE_SWEEP, STAGE_FLEET, STAGE_COUNT };
 
 /* One thread of a stage and what it alone uses. */
 struct stage {
@@ -39,10 +39,14 @@ void *sp_stage_decide(void *argument);
 void *sp_stage_journal(void *argument);
 void *sp_stage_review(void *argument);
 void *sp_stage_sweep(void *argument);
+void *sp_stage_fleet(void *argument);
 
 /* Around the work on one batch, so that a stuck stage is seen. */
 void sp_stage_begin(struct stage *stage);
 void sp_stage_end(struct stage *stage);
+
+/* Wait, of a thread that takes no jobs; false when the pipeline ends. */
+bool sp_pipeline_rest(struct sp_pipeline *pipeline, int64_t pause_ms);
 
 /* Hand on to a stage's queue. */
 void sp_pipeline_pass(struct sp_pipeline *pipeline, int stage, struct sp_job *job);

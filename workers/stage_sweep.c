@@ -1,6 +1,5 @@
 /* The sweep's thread: a pass now and then, off the jobs' way. */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -8,24 +7,6 @@
 #include "workers/sweep.h"
 
 enum { SHORTEST_MS = 200, LONGEST_MS = 5000 };
-
-/* Wait for the next pass; false when the pipeline ends. */
-static bool rest(struct sp_pipeline *pipeline, int64_t pause_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += pause_ms / 1000;
-    until.tv_nsec += pause_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&pipeline->sweep_lock);
-    int result = 0;
-    while (!pipeline->stopping && result == 0)
-        result = pthread_cond_timedwait(&pipeline->sweep_wake, &pipeline->sweep_lock, &until);
-    bool goes_on = !pipeline->stopping;
-    pthread_mutex_unlock(&pipeline->sweep_lock);
-    return goes_on;
-}
 
 void *sp_stage_sweep(void *argument)
 {
@@ -40,7 +21,7 @@ void *sp_stage_sweep(void *argument)
                                      .partitions = pipeline->config.ledger.partitions,
                                      .holder = holder,
                                      .lease_ms = 3 * pause_ms};
-    while (rest(pipeline, pause_ms)) {
+    while (sp_pipeline_rest(pipeline, pause_ms)) {
         struct sp_err err = {0};
         int closed = 0;
         enum sp_status status = sp_sweep_pass(&config, sp_clock_wall_ms(), &closed, &err);

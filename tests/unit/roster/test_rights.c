@@ -118,6 +118,10 @@ static void test_galleries(void **state)
         {"worker", "HMGET sp:g:{a}:00 x", SP_OK},     {"worker", "SET sp:m:{a}:current x", SP_E_DENIED},
         {"ops", "HEXISTS sp:g:{a}:00 x", SP_OK},      {"ops", "HGET sp:g:{a}:00 x", SP_E_DENIED},
         {"ops", "HSET sp:g:{a}:00 x y", SP_E_DENIED}, {"recorder", "PING", SP_E_AUTH},
+        {"worker", "SET sp:fleet:w-1 x", SP_OK},      {"worker", "SADD sp:fleet w-1", SP_OK},
+        {"ops", "SMEMBERS sp:fleet", SP_OK},          {"ops", "MGET sp:fleet:w-1", SP_OK},
+        {"ops", "MGET sp:g:{a}:00", SP_E_DENIED},     {"ops", "SADD sp:fleet w-2", SP_E_DENIED},
+        {"ops", "SET sp:fleet:w-1 y", SP_E_DENIED},
     };
     char config[4096];
     (void)state;

@@ -1,6 +1,7 @@
 /* Hot galleries: loaded once however many ask, versions, missing templates, a store that is away, eviction; and how
  * a comparison reads them. */
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -274,6 +275,107 @@ static void test_galleries_away(void **state)
     sp_hot_free(&hot);
 }
 
+static int people_of(struct sp_hot *hot, const char *manifest, uint64_t version)
+{
+    struct sp_hot_gallery *got = NULL;
+    struct sp_err err = {0};
+    if (sp_hot_acquire(hot, world.durable, world.galleries, manifest, version, soon(2000), &got, &err) != SP_OK)
+        fail_msg("%s", err.text);
+    int people = got->usable;
+    assert_int_equal(sp_gallery_count(got->gallery), people);
+    sp_hot_unref(&got);
+    return people;
+}
+
+/* Rows of a standing gallery begin and end while the same version stands: it is loaded again then, and not before.
+ */
+static void test_rows_begin_and_end(void **state)
+{
+    (void)state;
+    struct sp_hot *hot = hot_new(4);
+    int64_t now_ms = sp_clock_wall_ms();
+    world.valid_to_ms[0] = now_ms - 1;      /* over */
+    world.valid_from_ms[1] = now_ms + 300;  /* begins */
+    world.valid_to_ms[2] = now_ms + 300;    /* ends, a moment after the other began */
+    world.valid_from_ms[3] = now_ms - 1000; /* stands */
+    world.valid_to_ms[3] = now_ms + 3600000;
+    world_publish(&world, "air-standing-frequent", 1, 6, 1, 6, SP_MANIFEST_COMPLETE);
+    memset(world.valid_from_ms, 0, sizeof world.valid_from_ms);
+    memset(world.valid_to_ms, 0, sizeof world.valid_to_ms);
+    assert_int_equal(people_of(hot, "air-standing-frequent", 1), 4); /* 2, 3, 4, 5 */
+    assert_int_equal(people_of(hot, "air-standing-frequent", 1), 4);
+    assert_int_equal(sp_hot_loads(hot), 1);
+    while (sp_clock_wall_ms() <= now_ms + 301)
+        poll(NULL, 0, 5);
+    assert_int_equal(people_of(hot, "air-standing-frequent", 1), 4); /* 1, 3, 4, 5 */
+    assert_int_equal(sp_hot_loads(hot), 2);
+    struct sp_hot_gallery *got = NULL;
+    uint8_t pseudonym[SP_PSEUDONYM_BYTES];
+    assert_int_equal(
+        sp_hot_acquire(hot, world.durable, world.galleries, "air-standing-frequent", 1, soon(1000), &got, NULL),
+        SP_OK);
+    for (int person = 0; person < 6; person++) {
+        bool there = false;
+        world_pseudonym(&world, pseudonym, "air-standing-frequent", person);
+        for (int i = 0; i < sp_gallery_count(got->gallery); i++)
+            there = there || memcmp(got->pseudonyms[got->people[i]], pseudonym, sizeof pseudonym) == 0;
+        assert_int_equal(there, person != 0 && person != 2);
+    }
+    assert_true(got->changes_ms > now_ms + 3000000); /* 3 ends in an hour */
+    assert_false(sp_hot_outdated(got, sp_clock_wall_ms()));
+    assert_true(sp_hot_outdated(got, got->changes_ms));
+    sp_hot_unref(&got);
+    sp_hot_free(&hot);
+}
+
+/* When it cannot be loaded again in time, it is not taken for what is valid now. */
+static void test_rows_end_while_the_store_is_away(void **state)
+{
+    (void)state;
+    struct sp_hot *hot = hot_new(4);
+    struct sp_hot_gallery *got = NULL;
+    int64_t ends_ms = sp_clock_wall_ms() + 200;
+    world.valid_to_ms[0] = ends_ms;
+    world_publish(&world, "air-standing-away", 1, 3, 1, 3, SP_MANIFEST_COMPLETE);
+    world.valid_to_ms[0] = 0;
+    assert_int_equal(people_of(hot, "air-standing-away", 1), 3);
+    while (sp_clock_wall_ms() <= ends_ms + 1)
+        poll(NULL, 0, 5);
+    struct sp_store_config nowhere = {"unix:/nonexistent/redis.sock", "", "", 50};
+    struct sp_store *away = NULL;
+    assert_int_equal(sp_store_new(&away, &nowhere, NULL), SP_OK);
+    assert_int_not_equal(sp_hot_acquire(hot, away, away, "air-standing-away", 1, soon(100), &got, NULL), SP_OK);
+    assert_non_null(got); /* the older one, for who can use it */
+    sp_hot_unref(&got);
+    sp_store_free(&away);
+    poll(NULL, 0, 30); /* the retry interval */
+    assert_int_equal(people_of(hot, "air-standing-away", 1), 2);
+    sp_hot_free(&hot);
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    struct sp_hot *hot = hot_new(4);
+    struct sp_fleet_gallery list[4];
+    assert_int_equal(sp_hot_list(hot, list, 4), 0);
+    world_publish(&world, "sea-listed", 1, 5, 1, 3, SP_MANIFEST_COMPLETE);
+    world_publish(&world, "air-listed", 1, 2, 1, 2, SP_MANIFEST_COMPLETE);
+    people_of(hot, "air-listed", 1);
+    struct sp_hot_gallery *got = NULL;
+    assert_int_equal(sp_hot_acquire(hot, world.durable, world.galleries, "sea-listed", 1, soon(2000), &got, NULL),
+                     SP_OK);
+    sp_hot_unref(&got);
+    assert_int_equal(sp_hot_list(hot, list, 4), 2);
+    assert_string_equal(list[0].manifest, "air-listed");
+    assert_string_equal(list[1].manifest, "sea-listed");
+    assert_int_equal(list[1].version, 1);
+    assert_int_equal(list[1].people, 5);
+    assert_int_equal(list[1].missing, 2);
+    assert_int_equal(sp_hot_list(hot, list, 1), 1);
+    sp_hot_free(&hot);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -300,6 +402,9 @@ int main(void)
         cmocka_unit_test(test_missing_templates_are_wanted),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_union_of_galleries),
+        cmocka_unit_test(test_rows_begin_and_end),
+        cmocka_unit_test(test_rows_end_while_the_store_is_away),
+        cmocka_unit_test(test_list),
         cmocka_unit_test(test_galleries_away),
     };
     return cmocka_run_group_tests(tests, start, stop);

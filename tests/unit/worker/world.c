@@ -188,6 +188,8 @@ void world_publish(struct world *world, const char *manifest, uint64_t version, 
     for (int person = 0; person < people; person++) {
         struct sp_index_row *row = &index->rows[person];
         row->portrait_count = portraits;
+        row->valid_from_ms = person < 4 ? world->valid_from_ms[person] : 0;
+        row->valid_to_ms = person < 4 ? world->valid_to_ms[person] : 0;
         for (int k = 0; k < portraits; k++) {
             world_ids(row->row, row->portraits[k].id, manifest, person, k);
             row->portraits[k].packs[0].quality = 80;

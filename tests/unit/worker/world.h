@@ -17,7 +17,8 @@ struct world {
     struct sp_key_file fleet, ops, recorder, sign, authority;
     struct sp_signer signer;
     struct sp_data_key site, evidence;
-    struct sp_pack pack; /* l2, WORLD_DIM, score threshold about 0.5 at any size */
+    int64_t valid_from_ms[4], valid_to_ms[4]; /* of the first persons of what is published next */
+    struct sp_pack pack;                      /* l2, WORLD_DIM, score threshold about 0.5 at any size */
 };
 
 /* Skips the program (exit 77) where redis-server is not installed. */
