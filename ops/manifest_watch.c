@@ -3,12 +3,13 @@
 #include <string.h>
 #include "common/clock.h"
 #include "common/log.h"
+#include "listing/listing.h"
 #include "ops/command.h"
 #include "ops/desk.h"
 #include "ops/json.h"
 #include "ops/watch_take.h"
-#include "listing/listing.h"
 #include "roster/drop.h"
+#include "roster/ports.h"
 
 #define AGENT          "sallyport"
 #define LOOK_MS        5000 /* a look without an event, and before a file that could not be taken is tried again */
@@ -226,8 +227,8 @@ static enum sp_status check(const struct sp_ops_config *config, struct sp_err *e
     enum sp_status status = sp_ops_fleet(fleet, config, err);
     if (status == SP_OK)
         status = sp_ops_box(&desk.box, config, err);
-    if (status == SP_OK)
-        status = sp_ops_ports(&ports, config, err);
+    if (status == SP_OK && config->ports[0])
+        status = sp_ports_read(&ports, config->ports, err);
     sp_ports_free(&ports);
     sp_desk_close(&desk);
     return status;

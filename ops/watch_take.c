@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/clock.h"
-#include "common/pack.h"
 #include "listing/read.h"
 #include "ops/desk.h"
-#include "ops/enrol.h"
 #include "ops/json.h"
 #include "ops/watch_answer.h"
 #include "roster/signed.h"
@@ -88,24 +86,13 @@ static enum sp_status check_scopes(const struct taking *t, struct sp_err *err)
 
 static enum sp_status prepare(struct taking *t, struct sp_err *err)
 {
-    const struct sp_ops_config *config = t->watch->config;
-    struct sp_pack pack;
-    enum sp_status status = sp_pack_load(&pack, config->pack, err);
-    if (status == SP_OK)
-        status = sp_ops_fleet(t->config.workers_public, config, err);
-    if (status == SP_OK && t->watch->portraits)
+    enum sp_status status = SP_OK;
+    if (t->watch->portraits)
         status = sp_portraits_open(&t->portraits, t->watch->portraits, err);
     if (status == SP_OK)
-        status = sp_desk_open(&t->desk, config, true, err);
-    if (status != SP_OK)
-        return status;
-    memcpy(t->config.pack, pack.fingerprint, sizeof t->config.pack);
-    t->config.durable = t->desk.durable;
-    t->config.galleries = t->desk.galleries;
-    t->config.ops = &t->desk.box;
+        status = sp_manifest_prepare(&t->config, &t->desk, t->watch->config, NULL, err);
     t->config.ports = t->ports;
-    t->config.enroller = sp_enrol_through_broker(config);
-    return SP_OK;
+    return status;
 }
 
 static void add_to_report(struct taking *t, const struct sp_listing *listing)
@@ -148,7 +135,7 @@ static enum sp_status publish_one(struct taking *t, const struct sp_listing *lis
     enum sp_status status = sp_roster_from_listing(&roster, listing, &options, err);
     if (status != SP_OK)
         return status;
-    sp_apply_from_listing(&message, listing, roster);
+    sp_apply_from_listing(&message, listing, roster, options.ports, options.port_count);
     if (t->carrier)
         status = sp_signed_check(&t->signature, listing, t->desk.durable, roster->manifest, err);
     if (status == SP_OK)
@@ -228,7 +215,8 @@ static void take(struct taking *t, const uint8_t *bytes, size_t length, const ui
         taken->outcome = status == SP_E_NOMEM ? SP_WATCH_LATER : SP_WATCH_REJECTED;
         return;
     }
-    status = sp_ops_ports(&t->ports, t->watch->config, &taken->err);
+    if (t->watch->config->ports[0])
+        status = sp_ports_read(&t->ports, t->watch->config->ports, &taken->err);
     if (status == SP_OK) {
         status = check_scopes(t, &taken->err);
         if (status == SP_E_DENIED) {
