@@ -10,7 +10,7 @@ build_packages=(build-essential cmake ninja-build pkg-config
   libzmq3-dev libmsgpack-dev libhiredis-dev libsodium-dev libyaml-dev libmicrohttpd-dev libjansson-dev libxml2-dev
   libdnnl-dev libjpeg62-turbo-dev libturbojpeg0-dev libpng-dev protobuf-c-compiler libprotobuf-c-dev libonnx-dev
   libcmocka-dev)
-run_packages=(redis-server ca-certificates util-linux procps)
+run_packages=(redis-server ca-certificates util-linux procps tzdata)
 test_packages=(python3-zmq python3-msgpack python3-nacl python3-numpy python3-opencv clang libclang-rt-14-dev)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -37,6 +37,7 @@ static const struct sp_option table[] = {
     {"ledger.partitions", SP_OPTION_INT, AT(partitions), NULL, 1, 64, NULL, "8",
      "partitions of the ledger; the same in every process of a site"},
     TEXT("pack.directory", pack, "", "the model pack that the workers run"),
+    TEXT("site.ports", ports, "", "table of ports with their time zones (deploy/ports.csv)"),
     {"enrol.window", SP_OPTION_INT, AT(window), NULL, 1, 64, NULL, "16", "enrolments under way at once"},
     {"enrol.budget", SP_OPTION_INT, AT(budget_ms), "ms", 1000, 600000, NULL, "60000", "time for one enrolment"},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL},

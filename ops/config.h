@@ -22,6 +22,7 @@ struct sp_ops_config {
     char authority[SP_OPTION_TEXT], recorder[SP_OPTION_TEXT];
     int64_t partitions;
     char pack[SP_OPTION_TEXT];
+    char ports[SP_OPTION_TEXT];
     int64_t window, budget_ms;
 };
 

@@ -38,12 +38,16 @@ enum sp_status sp_desk_lanes(char (**ret_names)[SP_NAME_MAX], size_t *ret_count,
                              struct sp_err *err);
 
 /* The verbs of `manifest` that have a file of their own. */
+int sp_manifest_close_run(int argc, char **argv);
+int sp_manifest_enrol_run(int argc, char **argv);
 int sp_manifest_parse_run(int argc, char **argv);
 int sp_manifest_publish_run(int argc, char **argv);
+int sp_manifest_purge_run(int argc, char **argv);
 int sp_manifest_release_run(int argc, char **argv);
 int sp_manifest_ready_run(int argc, char **argv);
 int sp_manifest_reconcile_run(int argc, char **argv);
 int sp_manifest_scorecard_run(int argc, char **argv);
 int sp_manifest_show_run(int argc, char **argv);
+int sp_manifest_tidy_run(int argc, char **argv);
 
 #endif

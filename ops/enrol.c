@@ -20,7 +20,6 @@ struct flight {
 struct enrolling {
     const struct sp_ops_config *config;
     const char *manifest;
-    struct sp_pack pack; /* the desk's: only its workers are asked */
     struct sp_enrol_job *jobs;
     int count;
     uint8_t *attempts; /* per job */
@@ -65,22 +64,22 @@ static void take_enrolled(struct enrolling *e, int at, const struct sp_enrolled 
 }
 
 /* The broker waited as long as the budget for a worker of this pack. */
-static void nobody_there(struct enrolling *e)
+static void nobody_there(struct enrolling *e, int at)
 {
     char hex[2 * SP_PACK_FINGERPRINT_BYTES + 1];
-    sp_seal_to_hex(hex, e->pack.fingerprint, sizeof e->pack.fingerprint);
+    sp_seal_to_hex(hex, e->jobs[at].pack, sizeof e->jobs[at].pack);
     e->status = sp_fail(
         &e->err, SP_E_UNAVAILABLE,
-        "manifest %s: %d of %d portraits are enrolled; no worker of model pack %.8s (pack.directory %s) came "
+        "manifest %s: %d of %d portraits are enrolled; no worker of model pack %.8s came "
         "within %lld ms: start workers of this pack, or give the pack that they run; then run the same command "
         "again: it goes on where it stopped",
-        e->manifest, e->done, e->count, hex, e->config->pack, (long long)e->config->budget_ms);
+        e->manifest, e->done, e->count, hex, (long long)e->config->budget_ms);
 }
 
 static void try_again(struct enrolling *e, int at, const struct sp_client_answer *answer)
 {
     if (answer->reason == SP_REASON_NO_WORKER) {
-        nobody_there(e);
+        nobody_there(e, at);
         return;
     }
     if (++e->attempts[at] < ATTEMPTS) {
@@ -129,14 +128,13 @@ static void on_answer(void *user, const struct sp_client_answer *answer)
 
 static void send_next(struct enrolling *e, struct sp_client *client)
 {
-    struct sp_client_enrol enrol = {.job_class = SP_CLASS_ENROL,
-                                    .budget_ms = (uint32_t)e->config->budget_ms,
-                                    .pack = e->pack.fingerprint,
-                                    .manifest = e->manifest};
+    struct sp_client_enrol enrol = {
+        .job_class = SP_CLASS_ENROL, .budget_ms = (uint32_t)e->config->budget_ms, .manifest = e->manifest};
     int slot = 0, at = e->again_count > 0 ? e->again[e->again_count - 1] : e->next;
     while (slot < SP_CLIENT_PENDING_MAX && e->flights[slot].job != NEXT_NOTHING)
         slot++;
     sp_uuid_new(enrol.job);
+    enrol.pack = e->jobs[at].pack;
     memcpy(enrol.row, e->jobs[at].row, sizeof enrol.row);
     memcpy(enrol.portrait, e->jobs[at].portrait, sizeof enrol.portrait);
     e->status = sp_client_enrol(client, &enrol, &e->err);
@@ -162,10 +160,9 @@ static enum sp_status enrol_all(void *user, const char *manifest, struct sp_enro
     e.again = calloc((size_t)count + 1, sizeof *e.again);
     for (int i = 0; i < SP_CLIENT_PENDING_MAX; i++)
         e.flights[i].job = NEXT_NOTHING;
-    enum sp_status status = e.attempts && e.again ? sp_pack_load(&e.pack, e.config->pack, err)
-                                                  : sp_fail(err, SP_E_NOMEM, "no memory for %d enrolments", count);
-    if (status == SP_OK)
-        status = sp_ops_client(&client, e.config, "sallyport manifest publish", on_answer, &e, err);
+    enum sp_status status = e.attempts && e.again
+                                ? sp_ops_client(&client, e.config, "sallyport manifest publish", on_answer, &e, err)
+                                : sp_fail(err, SP_E_NOMEM, "no memory for %d enrolments", count);
     if (status != SP_OK)
         goto out;
     while (e.done < count && e.status == SP_OK) {

@@ -7,20 +7,26 @@
 #include "roster/publish.h"
 
 static const char publish_help[] =
-    "Usage: sallyport manifest publish FILE.csv [--portraits DIR] [--state partial|complete] [--json] [--names]\n"
-    "                                  [--strict] [--config FILE] [--set KEY=VALUE]\n"
-    "Publish the travellers of one journey: rows and portraits are sealed into the durable Redis, workers enrol "
-    "the\n"
-    "portraits, then the new version stands at once. Only what changed is done; a command that was interrupted "
-    "goes on\n"
-    "where it stopped; nothing changed: no new version.\n\n"
+    "Usage: sallyport manifest publish FILE [--portraits DIR] [--kind list|change|removal] [--state "
+    "partial|complete]\n"
+    "                                  [--carrier CODE] [--format FORMAT] [--json] [--names] [--strict]\n"
+    "                                  [--config FILE] [--set KEY=VALUE]\n"
+    "Publish what a file says of journeys, message by message: it is applied to the version that stands, rows and\n"
+    "portraits are sealed into the durable Redis, workers enrol the portraits, then the new version stands at "
+    "once.\n"
+    "Only what changed is done: a traveller who stays keeps the portraits; a command that was interrupted goes on\n"
+    "where it stopped; nothing changed: no new version. Reads PAXLST, CSV, JSON, NDJSON, IMO FAL and eNOAD.\n\n"
     "  --portraits DIR  portrait files: photo_uri under DIR, else DIR/<traveller_ref>[_N].jpg|jpeg|png, else\n"
     "                   DIR/<issuer>-<type>-<number>[_N].jpg|jpeg|png; nothing outside DIR is read\n"
+    "  --kind KIND      what a desk's own file (CSV) is: list (default): all travellers; change: these are new or\n"
+    "                   changed; removal: these do not travel\n"
     "  --state STATE    partial: more travellers will come; complete (default)\n"
-    "  --json           one line of JSON\n"
+    "  --carrier CODE   refuse journeys of other carriers\n"
+    "  --format FORMAT  paxlst, csv, json, ndjson, fal5, fal6, enoad, or auto (default)\n"
+    "  --json           one line of JSON per message\n"
     "  --names          names of travellers without a usable portrait, too\n"
-    "  --strict         exit 1 if a traveller has no usable portrait\n\n"
-    "The header of FILE.csv has carrier, journey, mode, dep_port, sched_dep and what tells travellers apart:\n"
+    "  --strict         deviations are errors; exit 1 if a traveller has no usable portrait\n\n"
+    "The header of a CSV file has carrier, journey, mode, dep_port, sched_dep and what tells travellers apart:\n"
     "traveller_ref, or doc_issuer, doc_type and doc_number, or surname, given, dob and nationality.\n"
     "Example: sallyport manifest publish ZX417.csv --portraits portraits/\n";
 static const char parse_help[] =
@@ -50,8 +56,30 @@ static const char release_help[] =
     "this he may cross once more. REF is the traveller's reference or pseudonym, as `manifest show` prints them.\n"
     "Example: sallyport manifest release air-zx-417-20261204-lis PNR7K2-1\n";
 static const char close_help[] = "Usage: sallyport manifest close ID [--config FILE]\n"
-                                 "No lane matches against a closed manifest, and it takes no further version.\n"
+                                 "No lane matches against a closed manifest; it takes no further version but "
+                                 "close-outs. Its portraits and templates\n"
+                                 "are deleted; closing it again deletes what an interrupted command left of them.\n"
                                  "Example: sallyport manifest close air-zx-417-20261204-lis\n";
+static const char purge_help[] = "Usage: sallyport manifest purge ID [--config FILE]\n"
+                                 "Delete everything of a closed manifest: rows, indexes, notes, claims and keys. "
+                                 "Only that it was purged stays, for\n"
+                                 "400 days. Interrupted, it goes on when it is run again.\n"
+                                 "Example: sallyport manifest purge air-zx-417-20261204-lis\n";
+static const char tidy_help[] =
+    "Usage: sallyport manifest tidy ID... | --all [--json] [--config FILE]\n"
+    "Remove what the current versions do not name: rows, portraits, notes and templates of travellers who left, "
+    "rows whose\n"
+    "validity is over, and what an interrupted close or purge left. A publish under way begins again.\n"
+    "Example: sallyport manifest tidy --all\n";
+static const char enrol_help[] =
+    "Usage: sallyport manifest enrol ID... | --all [--pack DIR] [--retire PACK] [--json] [--config FILE]\n"
+    "Enrol every portrait that lies sealed in Redis under another model pack, then let both packs serve: workers "
+    "of the\n"
+    "old and of the new pack match meanwhile. Interrupted, it goes on when it is run again.\n\n"
+    "  --pack DIR     the new pack; default pack.directory\n"
+    "  --retire PACK  do not enrol: drop this pack (its fingerprint, as `manifest show --json` prints it)\n"
+    "  --all          every open manifest\n\n"
+    "Example: sallyport manifest enrol --all --pack packs/new/\n";
 
 static const char reconcile_help[] =
     "Usage: sallyport manifest reconcile ID [--since TIME] [--until TIME] [--with-crew] [--json] [--names]\n"
@@ -102,10 +130,13 @@ static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool 
     enum sp_status status = sp_manifest_current(desk->durable, manifest, &version, &state, err);
     if (status != SP_OK || version == 0)
         return status;
-    status = sp_manifest_open_keys(&keys, desk->durable, manifest, &reader, err);
-    if (status == SP_OK)
+    if (state == SP_MANIFEST_PURGED) /* a purge under way: there is nothing of it to read */
+        status = sp_index_new(&index, manifest, 0, err);
+    else
+        status = sp_manifest_open_keys(&keys, desk->durable, manifest, &reader, err);
+    if (status == SP_OK && !index)
         status = sp_manifest_load_index(&index, desk->durable, manifest, version, &keys, err);
-    for (int i = 0; status == SP_OK && i < index->row_count; i++)
+    for (int i = 0; status == SP_OK && state < SP_MANIFEST_CLOSED && i < index->row_count; i++)
         usable += sp_index_row_usable(&index->rows[i], 0);
     if (status == SP_OK && as_json) {
         struct sp_json json = {stdout, false};
@@ -113,6 +144,8 @@ static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool 
         sp_json_text(&json, "manifest", manifest);
         sp_json_number(&json, "version", (double)version);
         sp_json_text(&json, "state", sp_manifest_state_word(state));
+        sp_json_bool(&json, "standing", index->standing);
+        sp_json_number(&json, "packs", index->pack_count);
         sp_json_number(&json, "travellers", index->row_count);
         sp_json_number(&json, "with_portrait", usable);
         sp_json_close(&json, '}');
@@ -155,34 +188,10 @@ static int list_run(int argc, char **argv)
     return code;
 }
 
-static int close_run(int argc, char **argv)
-{
-    const struct sp_ops_verb verb = {"sallyport manifest close", "Close a manifest.",
-                                     "sallyport manifest close air-zx-417-20261204-lis", "ID", NULL};
-    struct sp_ops_line line = {0};
-    struct sp_desk desk = {0};
-    struct sp_err err = {0};
-    uint64_t version = 0;
-    int code = SP_EXIT_OK;
-    if (!sp_ops_start(&line, &verb, argc, argv, &code))
-        return code;
-    if (line.count != 1 || !sp_manifest_id_ok(line.operands[0]))
-        return sp_command_usage("manifest close", "give one manifest id");
-    enum sp_status status = sp_desk_open(&desk, &line.config, false, &err);
-    if (status == SP_OK)
-        status = sp_publish_close(&version, desk.durable, line.operands[0], &desk.box, &err);
-    if (status == SP_OK)
-        printf("manifest %s version %llu CLOSED\n", line.operands[0], (unsigned long long)version);
-    else
-        code = sp_command_fail(&err);
-    sp_desk_close(&desk);
-    return code;
-}
-
 int sp_ops_manifest(int argc, char **argv)
 {
     static const struct sp_command_verb verbs[] = {
-        {"publish", "publish the travellers of a journey from a CSV file", publish_help, sp_manifest_publish_run},
+        {"publish", "publish what a file says of journeys", publish_help, sp_manifest_publish_run},
         {"parse", "show what a file of any accepted format says, with its deviations", parse_help,
          sp_manifest_parse_run},
         {"list", "every manifest with its version and state", list_help, list_run},
@@ -191,7 +200,10 @@ int sp_ops_manifest(int argc, char **argv)
         {"ready", "is a journey ready to board?", ready_help, sp_manifest_ready_run},
         {"scorecard", "how well carriers send their lists", scorecard_help, sp_manifest_scorecard_run},
         {"reconcile", "the close-out against the ledger's decisions", reconcile_help, sp_manifest_reconcile_run},
-        {"close", "end a manifest", close_help, close_run},
+        {"close", "end a manifest", close_help, sp_manifest_close_run},
+        {"purge", "delete everything of a closed manifest", purge_help, sp_manifest_purge_run},
+        {"tidy", "remove what no version names", tidy_help, sp_manifest_tidy_run},
+        {"enrol", "enrol the portraits under another model pack", enrol_help, sp_manifest_enrol_run},
         {NULL, NULL, NULL, NULL},
     };
     return sp_command_run("manifest", verbs, argc, argv);

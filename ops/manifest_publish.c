@@ -2,16 +2,29 @@
 #include <string.h>
 #include "common/clock.h"
 #include "common/pack.h"
+#include "listing/read.h"
 #include "ops/command.h"
 #include "ops/desk.h"
 #include "ops/enrol.h"
-#include "ops/json.h"
+#include "ops/manifest_report.h"
 #include "ops/progress.h"
 
 struct publish_line {
     struct sp_ops_line line;
-    const char *portraits, *state;
+    const char *portraits, *state, *kind, *carrier, *format;
     bool json, names, strict;
+};
+
+/* What one file is published with. */
+struct publishing {
+    const struct publish_line *line;
+    const char *file;
+    struct sp_ports *ports;
+    struct sp_portraits *portraits;
+    struct sp_desk desk;
+    struct sp_progress_bar bar;
+    struct sp_publish_config config;
+    bool lacks;
 };
 
 static void on_progress(void *user, const char *what, int done, int total)
@@ -19,81 +32,17 @@ static void on_progress(void *user, const char *what, int done, int total)
     sp_progress_show(user, what, done, total);
 }
 
-static void print_json(const struct sp_publish_report *report, const struct sp_roster *roster, bool names,
-                       double seconds)
+enum sp_status sp_manifest_prepare(struct sp_publish_config *ret, struct sp_desk *desk,
+                                   const struct sp_ops_config *config, const char *pack_directory,
+                                   struct sp_err *err)
 {
-    struct sp_json json = {stdout, false};
-    sp_json_open(&json, NULL, '{');
-    sp_json_text(&json, "manifest", report->manifest);
-    sp_json_number(&json, "version", (double)report->version);
-    sp_json_text(&json, "state", sp_manifest_state_word(report->state));
-    sp_json_bool(&json, "unchanged", report->unchanged);
-    sp_json_number(&json, "travellers", report->rows);
-    sp_json_number(&json, "new_rows", report->new_rows);
-    sp_json_number(&json, "portraits", report->portraits);
-    sp_json_number(&json, "enrolled", report->enrolled);
-    sp_json_number(&json, "resumed", report->resumed);
-    sp_json_number(&json, "warnings", roster->warning_count);
-    sp_json_number(&json, "seconds", seconds);
-    sp_json_open(&json, "without_portrait", '[');
-    for (int i = 0; i < report->lack_count; i++) {
-        const struct sp_publish_lack *lack = &report->lacks[i];
-        sp_json_open(&json, NULL, '{');
-        sp_json_text(&json, "traveller_ref", lack->label);
-        sp_json_number(&json, "line", roster->rows[lack->row].line);
-        sp_json_text(&json, "reason", sp_reason_word(lack->reason));
-        sp_json_text(&json, "text", lack->text);
-        if (names) {
-            sp_json_text(&json, "surname", roster->rows[lack->row].values[SP_COLUMN_SURNAME]);
-            sp_json_text(&json, "given", roster->rows[lack->row].values[SP_COLUMN_GIVEN]);
-        }
-        sp_json_close(&json, '}');
-    }
-    sp_json_close(&json, ']');
-    sp_json_close(&json, '}');
-    printf("\n");
-}
-
-static void print_text(const struct sp_publish_report *report, const struct sp_roster *roster, bool names,
-                       double seconds)
-{
-    if (report->unchanged)
-        printf("manifest %s unchanged, version %llu %s", report->manifest, (unsigned long long)report->version,
-               sp_manifest_state_word(report->state));
-    else
-        printf("manifest %s version %llu %s", report->manifest, (unsigned long long)report->version,
-               sp_manifest_state_word(report->state));
-    printf(": %d travellers, %d with a usable portrait; %d rows new or changed, %d portraits enrolled",
-           report->rows, report->rows - report->lack_count, report->new_rows, report->enrolled);
-    if (report->resumed > 0)
-        printf(", %d found done", report->resumed);
-    printf(" in %.1f s\n", seconds);
-    if (report->remark_count > 0)
-        printf("%d travellers have a further portrait that cannot be used (sallyport manifest show %s)\n",
-               report->remark_count, report->manifest);
-    if (report->lack_count > 0)
-        printf("without a usable portrait:\n");
-    for (int i = 0; i < report->lack_count; i++) {
-        const struct sp_publish_lack *lack = &report->lacks[i];
-        const char *const *values = roster->rows[lack->row].values;
-        printf("  line %-6d %-20s %-16s %s", roster->rows[lack->row].line, lack->label,
-               sp_reason_word(lack->reason), lack->text);
-        if (names)
-            printf(" (%s, %s)", values[SP_COLUMN_SURNAME], values[SP_COLUMN_GIVEN]);
-        printf("\n");
-    }
-}
-
-static enum sp_status prepare(struct sp_publish_config *ret, struct sp_desk *desk, const struct publish_line *line,
-                              struct sp_err *err)
-{
-    const struct sp_ops_config *config = &line->line.config;
     struct sp_pack pack;
-    if (!config->pack[0])
+    const char *directory = pack_directory ? pack_directory : config->pack;
+    if (!directory[0])
         return sp_fail(err, SP_E_INVALID,
                        "the configuration does not set pack.directory: the model pack that the "
                        "workers run");
-    enum sp_status status = sp_pack_load(&pack, config->pack, err);
+    enum sp_status status = sp_pack_load(&pack, directory, err);
     if (status == SP_OK)
         status = sp_ops_fleet(ret->workers_public, config, err);
     if (status == SP_OK)
@@ -104,69 +53,164 @@ static enum sp_status prepare(struct sp_publish_config *ret, struct sp_desk *des
     ret->durable = desk->durable;
     ret->galleries = desk->galleries;
     ret->ops = &desk->box;
-    ret->state = line->state && strcmp(line->state, "partial") == 0 ? SP_MANIFEST_PARTIAL : SP_MANIFEST_COMPLETE;
     ret->enroller = sp_enrol_through_broker(config);
     return SP_OK;
 }
 
+static enum sp_status prepare(struct publishing *p, struct sp_err *err)
+{
+    const struct publish_line *line = p->line;
+    const struct sp_ops_config *config = &line->line.config;
+    enum sp_status status = SP_OK;
+    if (config->ports[0])
+        status = sp_ports_read(&p->ports, config->ports, err);
+    if (status == SP_OK && line->portraits)
+        status = sp_portraits_open(&p->portraits, line->portraits, err);
+    if (status == SP_OK)
+        status = sp_manifest_prepare(&p->config, &p->desk, config, NULL, err);
+    p->config.ports = p->ports;
+    p->config.on_progress = on_progress;
+    p->config.user = &p->bar;
+    return status;
+}
+
+/* What the command line says of a desk's own file. */
+static void adjust(struct sp_apply_message *message, const struct publish_line *line)
+{
+    if (line->kind && strcmp(line->kind, "change") == 0)
+        message->action = SP_ACTION_CHANGE;
+    else if (line->kind && strcmp(line->kind, "removal") == 0)
+        message->action = SP_ACTION_REMOVE;
+    if (line->state && strcmp(line->state, "partial") == 0)
+        message->last_part = false;
+}
+
+static void print_warnings(const struct sp_roster *roster, const struct sp_publish_report *report)
+{
+    for (int i = 0; roster && i < roster->warning_count && i < SP_ROSTER_MAX_WARNINGS; i++)
+        fprintf(stderr, "warning: %s\n", roster->warnings[i]);
+    for (int i = 0; report && i < report->warning_count && i < SP_PUBLISH_MAX_WARNINGS; i++)
+        fprintf(stderr, "warning: %s\n", report->warnings[i]);
+}
+
+/* One message of the file. */
+static enum sp_status publish_listing(struct publishing *p, const struct sp_listing *listing,
+                                      const struct sp_roster *roster, struct sp_err *err)
+{
+    static struct sp_publish_report report; /* large */
+    struct sp_apply_message message;
+    int port_count = 0;
+    const char *const *ports = sp_ports_site(p->ports, &port_count);
+    uint64_t began = sp_clock_mono_ns();
+    sp_apply_from_listing(&message, listing, roster, ports, port_count);
+    adjust(&message, p->line);
+    if (p->line->carrier && strcasecmp(p->line->carrier, message.carrier) != 0)
+        return sp_fail(err, SP_E_DENIED, "%s is a journey of carrier %.28s, this command publishes only %.28s's",
+                       roster->manifest, message.carrier, p->line->carrier);
+    memset(&report, 0, sizeof report);
+    enum sp_status status = sp_publish_message(&report, &message, roster, p->portraits, &p->config, err);
+    sp_progress_end(&p->bar);
+    if (status == SP_OK) {
+        const struct sp_manifest_told told = {.kind = sp_listing_kind_word(message.group, message.action),
+                                              .deviations = listing->deviation_count,
+                                              .declared = listing->declared,
+                                              .named = listing->traveller_count,
+                                              .seconds = (double)(sp_clock_mono_ns() - began) / 1e9,
+                                              .names = p->line->names};
+        print_warnings(NULL, &report);
+        if (p->line->json)
+            sp_manifest_report_json(&report, roster, &told);
+        else
+            sp_manifest_report_text(&report, &told);
+        p->lacks = p->lacks || report.lack_count > 0;
+    }
+    sp_publish_report_clear(&report);
+    return status;
+}
+
+/* The messages of the file, in their order; the first that fails ends it. */
+static enum sp_status publish_all(struct publishing *p, struct sp_listing *const *listings, int count,
+                                  struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    struct sp_roster_options options = {.name = p->file};
+    options.ports = sp_ports_site(p->ports, &options.port_count);
+    for (int i = 0; i < count && status == SP_OK; i++) {
+        struct sp_roster *roster = NULL;
+        struct sp_err inner = {0};
+        status = sp_roster_from_listing(&roster, listings[i], &options, &inner);
+        print_warnings(roster, NULL);
+        if (status == SP_OK)
+            status = publish_listing(p, listings[i], roster, &inner);
+        sp_roster_free(&roster);
+        if (status != SP_OK && count > 1)
+            sp_fail(err, status, "message %d of %d: %s", i + 1, count, inner.text);
+        else if (status != SP_OK)
+            sp_fail(err, status, "%s", inner.text);
+    }
+    return status;
+}
+
 static int publish_file(const struct publish_line *line, const char *file)
 {
+    struct publishing p = {.line = line, .file = file};
     struct sp_err err = {0};
-    struct sp_roster *roster = NULL;
-    struct sp_portraits *portraits = NULL;
-    struct sp_desk desk = {0};
-    struct sp_progress_bar bar;
-    struct sp_publish_report report = {0};
-    struct sp_publish_config config = {.on_progress = on_progress, .user = &bar};
-    uint64_t began = sp_clock_mono_ns();
-    int code = SP_EXIT_OK;
-    sp_progress_start(&bar);
-    enum sp_status status = sp_roster_read(&roster, file, &err);
-    for (int i = 0; status == SP_OK && i < roster->warning_count && i < SP_ROSTER_MAX_WARNINGS; i++)
-        fprintf(stderr, "warning: %s\n", roster->warnings[i]);
-    if (status == SP_OK && line->portraits)
-        status = sp_portraits_open(&portraits, line->portraits, &err);
+    struct sp_listing **listings = NULL;
+    int count = 0, code = SP_EXIT_OK;
+    const struct sp_listing_read_options options = {
+        .strict = line->strict, .now_ms = sp_clock_wall_ms(), .format = line->format};
+    sp_progress_start(&p.bar);
+    enum sp_status status = sp_listing_read_file(&listings, &count, file, &options, &err);
     if (status == SP_OK)
-        status = prepare(&config, &desk, line, &err);
+        status = prepare(&p, &err);
     if (status == SP_OK)
-        status = sp_publish(&report, roster, portraits, &config, &err);
-    sp_progress_end(&bar);
-    double seconds = (double)(sp_clock_mono_ns() - began) / 1e9;
+        status = publish_all(&p, listings, count, &err);
+    sp_progress_end(&p.bar);
     if (status != SP_OK)
         code = sp_command_fail(&err);
-    else if (line->json)
-        print_json(&report, roster, line->names, seconds);
-    else
-        print_text(&report, roster, line->names, seconds);
-    if (status == SP_OK && line->strict && report.lack_count > 0)
+    else if (line->strict && p.lacks)
         code = SP_EXIT_FAILED;
-    sp_publish_report_clear(&report);
-    sp_desk_close(&desk);
-    sp_portraits_free(&portraits);
-    sp_roster_free(&roster);
+    sp_listing_free_all(&listings, count);
+    sp_desk_close(&p.desk);
+    sp_portraits_free(&p.portraits);
+    sp_ports_free(&p.ports);
     return code;
+}
+
+static bool is_one_of(const char *value, const char *const *words)
+{
+    for (; value && *words; words++)
+        if (strcmp(value, *words) == 0)
+            return true;
+    return !value;
 }
 
 int sp_manifest_publish_run(int argc, char **argv)
 {
+    static const char *const states[] = {"partial", "complete", NULL}, *const kinds[] = {"list", "change",
+                                                                                         "removal", NULL};
     struct publish_line line = {0};
     const struct sp_flag flags[] = {
         {"portraits", "DIR", "directory with portrait files", &line.portraits, NULL},
         {"state", "STATE", "partial or complete (default)", &line.state, NULL},
-        {"json", NULL, "one line of JSON", NULL, &line.json},
+        {"kind", "KIND", "of a desk's own file: list (default), change or removal", &line.kind, NULL},
+        {"carrier", "CODE", "refuse journeys of other carriers", &line.carrier, NULL},
+        {"format", "FORMAT", "paxlst, csv, json, ndjson, fal5, fal6, enoad or auto (default)", &line.format, NULL},
+        {"json", NULL, "one line of JSON per message", NULL, &line.json},
         {"names", NULL, "show names of travellers without a usable portrait", NULL, &line.names},
-        {"strict", NULL, "exit 1 if a traveller has no usable portrait", NULL, &line.strict},
+        {"strict", NULL, "deviations are errors; exit 1 if a traveller has no usable portrait", NULL, &line.strict},
         {0},
     };
-    const struct sp_ops_verb verb = {"sallyport manifest publish", "Publish the travellers of one journey.",
-                                     "sallyport manifest publish ZX417.csv --portraits portraits/", "FILE.csv",
-                                     flags};
+    const struct sp_ops_verb verb = {"sallyport manifest publish", "Publish what a file says of journeys.",
+                                     "sallyport manifest publish ZX417.csv --portraits portraits/", "FILE", flags};
     int code = SP_EXIT_OK;
     if (!sp_ops_start(&line.line, &verb, argc, argv, &code))
         return code;
     if (line.line.count != 1)
-        return sp_command_usage("manifest publish", "give one CSV file, not %d", line.line.count);
-    if (line.state && strcmp(line.state, "partial") != 0 && strcmp(line.state, "complete") != 0)
+        return sp_command_usage("manifest publish", "give one file, not %d", line.line.count);
+    if (!is_one_of(line.state, states))
         return sp_command_usage("manifest publish", "--state is partial or complete, not '%s'", line.state);
+    if (!is_one_of(line.kind, kinds))
+        return sp_command_usage("manifest publish", "--kind is list, change or removal, not '%s'", line.kind);
     return publish_file(&line, line.line.operands[0]);
 }

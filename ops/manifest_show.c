@@ -87,6 +87,9 @@ static enum sp_status load(struct show *show, const char *manifest, struct sp_er
                        "manifest %s was never published; `sallyport manifest list` names those that "
                        "were",
                        manifest);
+    if (status == SP_OK && state == SP_MANIFEST_PURGED)
+        return sp_fail(err, SP_E_CLOSED, "manifest %s is %s: nothing of it is left", manifest,
+                       sp_manifest_state_word(state));
     if (status == SP_OK)
         status = sp_manifest_open_keys(&show->keys, show->desk.durable, manifest, &reader, err);
     if (status == SP_OK)

@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "listing/journey.h"
 #include "roster/apply_match.h"
 #include "roster/manifest_store.h"
-
-#define PARTS_MAX 99 /* two digits (PAXLST S010 0070) */
 
 struct applying {
     const struct sp_manifest_index *before;
@@ -52,29 +51,30 @@ static const char *given(const char *first, const char *second)
 }
 
 void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp_listing *listing,
-                           const struct sp_roster *roster)
+                           const struct sp_roster *roster, const char *const *ports, int port_count)
 {
     static const struct sp_leg none = {.dep_port = "", .arr_port = "", .sched_dep = "", .sched_arr = ""};
-    const struct sp_leg *leg = listing->leg_count > 0 ? &listing->legs[0] : &none;
-    sp_apply_whole(ret_message, roster, listing->action, listing->last_part);
+    const struct sp_leg *leg = sp_journey_leg(listing, ports, port_count);
     struct sp_apply_message *m = ret_message;
-    m->format = listing->format;
-    m->group = listing->group;
-    m->part = listing->part;
-    m->declared = listing->declared;
-    m->deviations = listing->deviation_count;
+    leg = leg ? leg : &none;
+    *m = (struct sp_apply_message){.format = listing->format,
+                                   .group = listing->group,
+                                   .action = listing->action,
+                                   .part = listing->part,
+                                   .last_part = listing->last_part,
+                                   .declared = listing->declared,
+                                   .deviations = listing->deviation_count,
+                                   .carrier = sp_journey_carrier(listing),
+                                   .dep_port = leg->dep_port,
+                                   .arr_port = leg->arr_port,
+                                   .sched_dep = leg->sched_dep,
+                                   .sched_arr = leg->sched_arr,
+                                   .direction = listing->direction};
     m->series = given(listing->common, given(listing->reference, listing->interchange));
     m->reference = given(listing->message, given(listing->interchange, m->series));
-    m->carrier = given(m->carrier, listing->carrier);
-    m->journey = given(m->journey, listing->number);
-    m->direction = given(m->direction, listing->direction);
-    if (roster->row_count == 0) {
-        m->dep_port = leg->dep_port;
-        m->arr_port = leg->arr_port;
-        m->sched_dep = leg->sched_dep;
-        m->sched_arr = leg->sched_arr;
-    }
     m->standing = strstr(roster->manifest, "-standing-") != NULL;
+    sp_journey_number(m->number, listing);
+    m->journey = m->number;
 }
 
 /* The message's digest: keyed, over all that it says. */
@@ -140,31 +140,29 @@ static int position(const struct sp_manifest_index *before, uint32_t series)
     return at;
 }
 
-/* True if all parts of a list were received; `with` is one more receipt, or NULL. */
+/* True if all parts of a list were received; `with` is one more receipt, or NULL. ret_parts may be NULL. */
 static bool whole(const struct sp_manifest_index *before, uint32_t series, const struct sp_index_receipt *with,
-                  int *ret_parts, int *ret_of)
+                  struct sp_apply_parts *ret_parts)
 {
-    bool seen[PARTS_MAX + 1] = {false};
-    int count = before ? before->receipt_count : 0, of = 0, parts = 0;
+    struct sp_apply_parts parts = {0};
+    int count = before ? before->receipt_count : 0;
     bool single = false;
     for (int i = 0; i <= count; i++) {
         const struct sp_index_receipt *receipt = i < count ? &before->receipts[i] : with;
-        if (!receipt || receipt->series != series || receipt->action != SP_ACTION_LIST || receipt->part > PARTS_MAX)
+        if (!receipt || receipt->series != series || receipt->action != SP_ACTION_LIST ||
+            receipt->part > SP_APPLY_MAX_PARTS)
             continue;
         single = single || (receipt->part == 0 && receipt->last_part);
-        seen[receipt->part] = true;
+        parts.count += receipt->part > 0 && !parts.seen[receipt->part];
+        parts.seen[receipt->part] = true;
         if (receipt->last_part)
-            of = receipt->part;
+            parts.of = receipt->part;
     }
-    for (int i = 1; i <= PARTS_MAX; i++)
-        parts += seen[i];
+    bool all = parts.of > 0;
+    for (int i = 1; i <= parts.of; i++)
+        all = all && parts.seen[i];
     if (ret_parts)
         *ret_parts = parts;
-    if (ret_of)
-        *ret_of = of;
-    bool all = of > 0;
-    for (int i = 1; i <= of; i++)
-        all = all && seen[i];
     return single || all;
 }
 
@@ -176,8 +174,7 @@ static void fill_receipt(struct applying *a)
     struct sp_index_receipt *receipt = &a->applied->receipt;
     int round = 0;
     receipt->series = series_of(a, round);
-    while (m->part > 0 ? whole(a->before, receipt->series, NULL, NULL, NULL)
-                       : position(a->before, receipt->series) >= 0)
+    while (m->part > 0 ? whole(a->before, receipt->series, NULL, NULL) : position(a->before, receipt->series) >= 0)
         receipt->series = series_of(a, ++round);
     receipt->format = (uint8_t)m->format;
     receipt->group = (uint8_t)m->group;
@@ -204,7 +201,7 @@ static bool is_late(const struct applying *a)
         const struct sp_index_receipt *other = &before->receipts[i];
         if (other->action == SP_ACTION_LIST && other->series != a->applied->receipt.series &&
             groups_meet(other->group, a->message->group) && position(before, other->series) > began &&
-            whole(before, other->series, NULL, NULL, NULL))
+            whole(before, other->series, NULL, NULL))
             return true;
     }
     return false;
@@ -216,7 +213,7 @@ static bool others_open(const struct applying *a)
     for (int i = a->before ? a->before->receipt_count - 1 : -1; i >= 0; i--) {
         const struct sp_index_receipt *other = &a->before->receipts[i];
         if (other->action == SP_ACTION_LIST && !groups_meet(other->group, a->message->group))
-            return !whole(a->before, other->series, NULL, NULL, NULL);
+            return !whole(a->before, other->series, NULL, NULL);
     }
     return false;
 }
@@ -346,7 +343,7 @@ static enum sp_status apply_list(struct applying *a, struct sp_err *err)
     }
     int at = position(a->before, applied->receipt.series);
     a->began = m->part > 0 && at >= 0 ? at : a->before ? a->before->receipt_count : 0;
-    bool all = whole(a->before, applied->receipt.series, &applied->receipt, &applied->parts, &applied->parts_of);
+    bool all = whole(a->before, applied->receipt.series, &applied->receipt, &applied->parts);
     applied->partial = m->part == 0 ? !m->last_part : !all;
     put_all_named(a);
     /* A list without parts that is not the last word still says who travels so far. */
@@ -420,9 +417,9 @@ static enum sp_status check(const struct applying *a, struct sp_err *err)
 {
     const char *manifest = a->roster->manifest;
     enum sp_listing_action action = a->message->action;
-    if (a->message->part < 0 || a->message->part > PARTS_MAX)
+    if (a->message->part < 0 || a->message->part > SP_APPLY_MAX_PARTS)
         return sp_fail(err, SP_E_LIMIT, "manifest %s: part %d of a list, the limit is %d", manifest,
-                       a->message->part, PARTS_MAX);
+                       a->message->part, SP_APPLY_MAX_PARTS);
     if (action == SP_ACTION_ANSWER)
         return sp_fail(err, SP_E_UNSUPPORTED, "manifest %s: an authority's answer changes no manifest", manifest);
     if (!a->before && action != SP_ACTION_LIST && action != SP_ACTION_CHANGE)

@@ -8,6 +8,7 @@
 #include "roster/roster.h"
 
 #define SP_APPLY_MAX_PROBLEMS 100
+#define SP_APPLY_MAX_PARTS    99 /* two digits (PAXLST S010 0070) */
 
 /* What a message says beside its travellers. Texts are never NULL and live as long as what they were taken from. */
 struct sp_apply_message {
@@ -22,15 +23,16 @@ struct sp_apply_message {
     int declared, deviations;
     bool standing; /* no journey: rows have validity of their own */
     const char *carrier, *journey, *dep_port, *arr_port, *sched_dep, *sched_arr, *direction;
+    char number[32];       /* what journey may point to */
 };
 
 /* A whole list without references, as a desk's CSV file is. The roster's first row gives the journey. */
 void sp_apply_whole(struct sp_apply_message *ret_message, const struct sp_roster *roster,
                     enum sp_listing_action action, bool last_part);
-/* What a listing says; the journey is the roster's first row's where there is one, else the listing's first leg's.
- */
+/* What a listing says. ports: the site's, which say which leg counts (listing/journey.h). The message must not be copied: a text
+ * of it lies in it. */
 void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp_listing *listing,
-                           const struct sp_roster *roster);
+                           const struct sp_roster *roster, const char *const *ports, int port_count);
 
 struct sp_applied_row {
     struct sp_index_row index; /* content and pseudonym are set for rows that stood; new rows have their id */
@@ -39,6 +41,12 @@ struct sp_applied_row {
     int absorbed;              /* index into the rows before of another row of this traveller that goes; -1: none */
     bool changed;              /* against the row before; true for new rows */
     struct sp_row row; /* what is to be stored, where source >= 0; values point into both inputs, text is NULL */
+};
+
+/* Of a list in parts. */
+struct sp_apply_parts {
+    bool seen[SP_APPLY_MAX_PARTS + 1]; /* by number */
+    int count, of; /* how many of them, and how many there are (0: the last one is not there yet) */
 };
 
 /* Something in the message that does not fit together, or not with what stands. */
@@ -57,7 +65,7 @@ struct sp_applied {
     struct sp_applied_row *rows; /* owned */
     int added, changed, kept, removed, expired;
     int unknown;                     /* named by a removal or close-out, and not in the manifest */
-    int parts, parts_of;             /* of this list: received so far, and how many there are (0: not known yet) */
+    struct sp_apply_parts parts;     /* of this list, with this message */
     struct sp_index_receipt receipt; /* of this message; received_ms = now_ms */
     int problem_count;               /* all of them; the first SP_APPLY_MAX_PROBLEMS have a text */
     struct sp_apply_problem problems[SP_APPLY_MAX_PROBLEMS];

@@ -19,3 +19,23 @@ const char sp_manifest_script_swap[] = "local now = redis.call('GET', KEYS[1]) o
                                        "if now ~= ARGV[1] then return 0 end\n"
                                        "redis.call('SET', KEYS[1], ARGV[2])\n"
                                        "return 1\n";
+
+/* KEYS current; ARGV expected value, new value, seconds to live. 1: done, 0: something else stands. */
+const char sp_manifest_script_purge[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
+                                        "redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])\n"
+                                        "return 1\n";
+
+/* KEYS current, index, hash ...; ARGV expected value of current, new value, sealed index, then for each hash the
+ * number of fields and the fields. One script: a publish that counts on these fields has not flipped, and will not.
+ */
+const char sp_manifest_script_tidy[] = "local now = redis.call('GET', KEYS[1]) or ''\n"
+                                       "if now ~= ARGV[1] then return {0, now} end\n"
+                                       "local at = 4\n"
+                                       "for k = 3, #KEYS do\n"
+                                       "  local count = tonumber(ARGV[at])\n"
+                                       "  for i = at + 1, at + count do redis.call('HDEL', KEYS[k], ARGV[i]) end\n"
+                                       "  at = at + count + 1\n"
+                                       "end\n"
+                                       "redis.call('SET', KEYS[2], ARGV[3])\n"
+                                       "redis.call('SET', KEYS[1], ARGV[2])\n"
+                                       "return {1}\n";

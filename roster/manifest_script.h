@@ -6,4 +6,7 @@ extern const char sp_manifest_script_create[]; /* a hash of wrapped keys, unless
 extern const char sp_manifest_script_flip[];   /* the fenced compare-and-set of a manifest's version */
 extern const char sp_manifest_script_swap[];   /* compare-and-set of a string's bytes */
 
+extern const char sp_manifest_script_purge[];  /* CLOSED to PURGED, with an expiry */
+extern const char sp_manifest_script_tidy[];   /* a flip that deletes hash fields with it */
+
 #endif

@@ -8,13 +8,12 @@
 #include "roster/manifest_script.h"
 #include "roster/wrap.h"
 
-#define KEY_MAX        192
-#define FIELD_MAX      (2 * SP_ROW_BYTES)
-#define AD_MAX         (KEY_MAX + 1 + FIELD_MAX)
-#define MANIFESTS      "sp:manifests"
-#define NOTE_BYTES     4
-#define LIST_MAX       100000
-#define ROW_SEALED_MAX (64u << 10)
+#define KEY_MAX    192
+#define FIELD_MAX  (2 * SP_ROW_BYTES)
+#define AD_MAX     (KEY_MAX + 1 + FIELD_MAX)
+#define MANIFESTS  "sp:manifests"
+#define NOTE_BYTES 4
+#define LIST_MAX   100000
 
 bool sp_manifest_id_ok(const char *text)
 {
@@ -166,38 +165,6 @@ enum sp_status sp_manifest_append_portrait(struct sp_store *durable, const char 
     return append_field(durable, key, portrait, SP_PORTRAIT_BYTES, bytes, length, &keys->portraits, err);
 }
 
-enum sp_status sp_manifest_load_row(struct sp_row *ret_row, struct sp_store *durable, const char *manifest,
-                                    const struct sp_index_row *index_row, const struct sp_manifest_keys *keys,
-                                    struct sp_err *err)
-{
-    char key[KEY_MAX];
-    uint8_t field[FIELD_MAX], ad[AD_MAX];
-    sp_reply *reply = NULL;
-    size_t length = 0, plain_length = 0;
-    uint8_t *plain = NULL;
-    sp_manifest_key(key, manifest, "rows");
-    row_field(field, index_row->row, index_row->content);
-    struct sp_argument arguments[] = {SP_ARG_TEXT("HGET"), SP_ARG_TEXT(key), SP_ARG(field, sizeof field)};
-    enum sp_status status = sp_store_command(durable, arguments, 3, &reply, err);
-    if (status != SP_OK)
-        return status;
-    const uint8_t *sealed = sp_reply_bytes(reply, &length);
-    if (!sealed)
-        status = sp_fail(err, SP_E_NOTFOUND, "manifest %s: a row of its index is not there", manifest);
-    else if (length > ROW_SEALED_MAX || !(plain = malloc(length + 1)))
-        status = sp_fail(err, SP_E_LIMIT, "manifest %s: a row of %zu bytes", manifest, length);
-    else
-        status = sp_seal_open(plain, &plain_length, sealed, length, ad,
-                              sp_manifest_field_place(ad, key, field, sizeof field), &keys->rows, err);
-    if (status == SP_OK)
-        status = sp_row_decode(ret_row, plain, plain_length, err);
-    if (plain)
-        sp_seal_wipe(plain, length);
-    free(plain);
-    sp_reply_free(&reply);
-    return status;
-}
-
 /* ---- notes ---- */
 
 static void note_key(char ret_key[KEY_MAX], const char *manifest, const uint8_t pack[16])
@@ -206,6 +173,11 @@ static void note_key(char ret_key[KEY_MAX], const char *manifest, const uint8_t 
     sp_seal_to_hex(hex, pack, 16);
     snprintf(kind, sizeof kind, "enrolled:%s", hex);
     sp_manifest_key(ret_key, manifest, kind);
+}
+
+void sp_manifest_note_key(char *ret_key, const char *manifest, const uint8_t pack[16])
+{
+    note_key(ret_key, manifest, pack);
 }
 
 enum sp_status sp_manifest_note_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
@@ -266,40 +238,63 @@ static enum sp_status conflict(const struct sp_manifest_index *index, const sp_r
                    index->id, now ? (int)length : 0, now ? (const char *)now : "", expected, index->id);
 }
 
+/* What the script gets beside the two keys: see manifest_script.c. garbage NULL: a plain flip. */
 static enum sp_status flip_sealed(struct sp_store *durable, const struct sp_manifest_index *index,
                                   uint64_t expected, const char *expected_text, const uint8_t *plain, size_t length,
+                                  const struct sp_manifest_garbage *garbage, int garbage_count,
                                   const struct sp_manifest_keys *keys, struct sp_err *err)
 {
-    char current[KEY_MAX], key[KEY_MAX], kind[40], next[48];
-    struct sp_script script = {.text = sp_manifest_script_flip};
+    char names[2 + SP_MANIFEST_GARBAGE_MAX][KEY_MAX], kind[40], next[48], counts[SP_MANIFEST_GARBAGE_MAX][16];
+    struct sp_argument script_keys[2 + SP_MANIFEST_GARBAGE_MAX];
+    struct sp_script script = {.text = garbage ? sp_manifest_script_tidy : sp_manifest_script_flip};
     sp_reply *reply = NULL;
+    size_t fields = 0;
+    int at = 0;
+    for (int i = 0; i < garbage_count; i++)
+        fields += (size_t)garbage[i].count + 1;
     uint8_t *sealed = malloc(length + SP_SEAL_OVERHEAD);
-    if (!sealed)
-        return sp_fail(err, SP_E_NOMEM, "manifest %s: no memory for its index", index->id);
+    struct sp_argument *arguments = malloc((3 + fields) * sizeof *arguments);
+    enum sp_status status = SP_OK;
+    if (!sealed || !arguments) {
+        status = sp_fail(err, SP_E_NOMEM, "manifest %s: no memory for its index", index->id);
+        goto out;
+    }
     snprintf(kind, sizeof kind, "index:%" PRIu64, index->version);
     snprintf(next, sizeof next, "%" PRIu64 " %s", index->version, sp_manifest_state_word(index->state));
-    sp_manifest_key(current, index->id, "current");
-    sp_manifest_key(key, index->id, kind);
-    sp_seal_close(sealed, plain, length, key, strlen(key), &keys->rows);
-    struct sp_argument script_keys[] = {SP_ARG_TEXT(current), SP_ARG_TEXT(key)};
-    struct sp_argument arguments[] = {SP_ARG_TEXT(expected_text), SP_ARG_TEXT(next),
-                                      SP_ARG(sealed, length + SP_SEAL_OVERHEAD)};
-    enum sp_status status = sp_store_eval(durable, &script, script_keys, 2, arguments, 3, &reply, err);
+    sp_manifest_key(names[0], index->id, "current");
+    sp_manifest_key(names[1], index->id, kind);
+    sp_seal_close(sealed, plain, length, names[1], strlen(names[1]), &keys->rows);
+    arguments[at++] = SP_ARG_TEXT(expected_text);
+    arguments[at++] = SP_ARG_TEXT(next);
+    arguments[at++] = SP_ARG(sealed, length + SP_SEAL_OVERHEAD);
+    for (int i = 0; i < garbage_count; i++) {
+        snprintf(names[2 + i], KEY_MAX, "%s", garbage[i].key);
+        snprintf(counts[i], sizeof counts[i], "%d", garbage[i].count);
+        arguments[at++] = SP_ARG_TEXT(counts[i]);
+        for (int k = 0; k < garbage[i].count; k++)
+            arguments[at++] = garbage[i].fields[k];
+    }
+    for (int i = 0; i < 2 + garbage_count; i++)
+        script_keys[i] = SP_ARG_TEXT(names[i]);
+    status = sp_store_eval(durable, &script, script_keys, 2 + garbage_count, arguments, at, &reply, err);
     if (status == SP_OK && sp_reply_integer(sp_reply_at(reply, 0)) != 1)
         status = conflict(index, reply, expected, err);
     sp_reply_free(&reply);
+out:
+    free(arguments);
     free(sealed);
     return status;
 }
 
-enum sp_status sp_manifest_flip(struct sp_store *durable, const struct sp_manifest_index *index,
-                                uint64_t expected_version, enum sp_manifest_state expected_state,
-                                const struct sp_manifest_keys *keys, struct sp_err *err)
+enum sp_status sp_manifest_flip_tidy(struct sp_store *durable, const struct sp_manifest_index *index,
+                                     uint64_t expected_version, enum sp_manifest_state expected_state,
+                                     const struct sp_manifest_garbage *garbage, int garbage_count,
+                                     const struct sp_manifest_keys *keys, struct sp_err *err)
 {
     char expected[48] = "";
     uint8_t *plain = NULL;
     size_t length = 0;
-    if (index->version != expected_version + 1)
+    if (index->version != expected_version + 1 || garbage_count > SP_MANIFEST_GARBAGE_MAX)
         return sp_fail(err, SP_E_INTERNAL, "manifest %s: version %" PRIu64 " does not follow %" PRIu64, index->id,
                        index->version, expected_version);
     if (expected_version > 0)
@@ -310,9 +305,17 @@ enum sp_status sp_manifest_flip(struct sp_store *durable, const struct sp_manife
     if (status == SP_OK)
         status = sp_index_encode(&plain, &length, index, err);
     if (status == SP_OK)
-        status = flip_sealed(durable, index, expected_version, expected, plain, length, keys, err);
+        status = flip_sealed(durable, index, expected_version, expected, plain, length, garbage, garbage_count,
+                             keys, err);
     free(plain);
     return status;
+}
+
+enum sp_status sp_manifest_flip(struct sp_store *durable, const struct sp_manifest_index *index,
+                                uint64_t expected_version, enum sp_manifest_state expected_state,
+                                const struct sp_manifest_keys *keys, struct sp_err *err)
+{
+    return sp_manifest_flip_tidy(durable, index, expected_version, expected_state, NULL, 0, keys, err);
 }
 
 static int compare_ids(const void *a, const void *b)

@@ -43,6 +43,12 @@ enum sp_status sp_manifest_load_row(struct sp_row *ret_row, struct sp_store *dur
                                     const struct sp_index_row *index_row, const struct sp_manifest_keys *keys,
                                     struct sp_err *err);
 
+/* All rows of a version, as its index has them (pipelined). sp_manifest_free_rows wipes; NULL is fine. */
+enum sp_status sp_manifest_load_rows(struct sp_row **ret_rows, struct sp_store *durable,
+                                     const struct sp_manifest_index *index, const struct sp_manifest_keys *keys,
+                                     struct sp_err *err);
+void sp_manifest_free_rows(struct sp_row **rows, int count);
+
 /* What became of a portrait that was enrolled once under a pack: what a dead desk resumes from, and what a row that comes
  * back finds. */
 struct sp_enrol_note {
@@ -51,6 +57,8 @@ struct sp_enrol_note {
 enum sp_status sp_manifest_note_put(struct sp_store *durable, const char *manifest, const uint8_t pack[16],
                                         const uint8_t template_id[16], const struct sp_enrol_note *note,
                                         const struct sp_manifest_keys *keys, struct sp_err *err);
+/* Name of the hash of a pack's notes; ret_key holds at least 192 bytes. */
+void sp_manifest_note_key(char *ret_key, const char *manifest, const uint8_t pack[16]);
 /* ret_found[i]: whether there is one for ids[i]. One round trip. */
 enum sp_status sp_manifest_note_get(struct sp_enrol_note *ret_notes, uint8_t *ret_found,
                                         struct sp_store *durable, const char *manifest, const uint8_t pack[16],
@@ -62,7 +70,19 @@ enum sp_status sp_manifest_flip(struct sp_store *durable, const struct sp_manife
                                 uint64_t expected_version, enum sp_manifest_state expected_state,
                                 const struct sp_manifest_keys *keys, struct sp_err *err);
 
-/* All ids ever published, sorted; *ret_ids is one allocation, the caller frees it. */
+/* Fields of one hash that go with a flip (`sallyport manifest tidy`). */
+struct sp_manifest_garbage {
+    char key[192];
+    int count;
+    struct sp_argument *fields; /* owned by the caller */
+};
+#define SP_MANIFEST_GARBAGE_MAX (2 + SP_INDEX_MAX_PACKS)
+enum sp_status sp_manifest_flip_tidy(struct sp_store *durable, const struct sp_manifest_index *index,
+                                     uint64_t expected_version, enum sp_manifest_state expected_state,
+                                     const struct sp_manifest_garbage *garbage, int garbage_count,
+                                     const struct sp_manifest_keys *keys, struct sp_err *err);
+
+/* All ids ever published and not purged, sorted; *ret_ids is one allocation, the caller frees it. */
 enum sp_status sp_manifest_list(char (**ret_ids)[SP_MANIFEST_ID_MAX], int *ret_count, struct sp_store *durable,
                                 struct sp_err *err);
 /* [a-z0-9.-], as sp_roster_parse makes them. */

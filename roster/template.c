@@ -10,7 +10,7 @@
 #define DIM_MAX      4096
 #define AD_MAX       (KEY_MAX + 1 + SP_TEMPLATE_ID_BYTES)
 
-static void hash_key(char ret_key[KEY_MAX], const char *manifest, const uint8_t pack[16])
+void sp_template_key(char *ret_key, const char *manifest, const uint8_t pack[16])
 {
     char hex[33];
     sp_seal_to_hex(hex, pack, 16);
@@ -68,7 +68,7 @@ enum sp_status sp_template_store(struct sp_store *galleries, const char *manifes
     uint8_t ad[AD_MAX], plain[4 * DIM_MAX], sealed[4 * DIM_MAX + SP_SEAL_OVERHEAD];
     if (dim < 1 || dim > DIM_MAX)
         return sp_fail(err, SP_E_INVALID, "a template of %d numbers, it must be 1 to %d", dim, DIM_MAX);
-    hash_key(key, manifest, pack);
+    sp_template_key(key, manifest, pack);
     put_floats(plain, vector, dim);
     sp_seal_close(sealed, plain, 4 * (size_t)dim, ad, place(ad, key, id), &keys->templates);
     sp_seal_wipe(plain, 4 * (size_t)dim);
@@ -93,7 +93,7 @@ enum sp_status sp_template_present(struct sp_store *galleries, const char *manif
     char key[KEY_MAX];
     enum sp_status status = SP_OK;
     int sent = 0;
-    hash_key(key, manifest, pack);
+    sp_template_key(key, manifest, pack);
     for (; sent < count && status == SP_OK; sent++) {
         struct sp_argument arguments[] = {SP_ARG_TEXT("HEXISTS"), SP_ARG_TEXT(key),
                                           SP_ARG(ids[sent], SP_TEMPLATE_ID_BYTES)};
@@ -150,7 +150,7 @@ enum sp_status sp_template_load(struct sp_store *galleries, const char *manifest
     int sent = 0;
     if (dim < 1 || dim > DIM_MAX)
         return sp_fail(err, SP_E_INVALID, "templates of %d numbers, they must have 1 to %d", dim, DIM_MAX);
-    hash_key(key, manifest, pack);
+    sp_template_key(key, manifest, pack);
     memset(ret_present, 0, (size_t)count);
     for (; sent < count && status == SP_OK; sent += CHUNK)
         status = append_chunk(galleries, key, ids + sent, count - sent < CHUNK ? count - sent : CHUNK, err);

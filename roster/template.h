@@ -13,6 +13,9 @@
 void sp_template_id(uint8_t ret_id[SP_TEMPLATE_ID_BYTES], const char *manifest, const uint8_t row[SP_ROW_BYTES],
                     const uint8_t pack[16], const uint8_t portrait[SP_PORTRAIT_BYTES]);
 
+/* Name of a pack's hash; ret_key holds at least 192 bytes. */
+void sp_template_key(char *ret_key, const char *manifest, const uint8_t pack[16]);
+
 /* Store one template. */
 enum sp_status sp_template_store(struct sp_store *galleries, const char *manifest, const uint8_t pack[16],
                                  const uint8_t id[SP_TEMPLATE_ID_BYTES], const float *vector, int dim,

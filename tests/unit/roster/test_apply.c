@@ -43,15 +43,15 @@ static void test_states(void **state)
     part.series = "S1", part.part = 1, part.last_part = false, part.reference = "M1";
     TELL(&m, &part, P(1), P(2)); /* none, not the last part: PARTIAL */
     assert_int_equal(STATE(&m), SP_MANIFEST_PARTIAL);
-    assert_int_equal(m.last->parts, 1);
-    assert_int_equal(m.last->parts_of, 0);
+    assert_int_equal(m.last->parts.count, 1);
+    assert_int_equal(m.last->parts.of, 0);
     TELL(&m, &change, P(4)); /* open: PARTIAL stays */
     assert_int_equal(STATE(&m), SP_MANIFEST_PARTIAL);
     part.part = 2, part.last_part = true, part.reference = "M2";
     TELL(&m, &part, P(3)); /* all parts: COMPLETE; who came by a change since the list began stays */
     assert_int_equal(STATE(&m), SP_MANIFEST_COMPLETE);
     assert_int_equal(m.index->row_count, 4);
-    assert_int_equal(m.last->parts_of, 2);
+    assert_int_equal(m.last->parts.of, 2);
     TELL(&m, &part, P(3)); /* the very same message */
     assert_true(m.last->known);
 

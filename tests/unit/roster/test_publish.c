@@ -59,7 +59,7 @@ static enum sp_status enrol_one(struct workers *w, const char *manifest, struct 
     bool faceless = length >= 8 && memcmp(image, "faceless", 8) == 0;
     vector[0] = (float)length;
     if (!faceless)
-        status = sp_template_store(w->galleries, manifest, w->pack, job->template_id, vector, DIM, &keys, err);
+        status = sp_template_store(w->galleries, manifest, job->pack, job->template_id, vector, DIM, &keys, err);
     free(image);
     job->reason = faceless ? SP_REASON_NO_FACE : SP_REASON_NONE;
     job->quality = faceless ? 0 : 77;
@@ -331,11 +331,14 @@ static void test_partial_complete_closed(void **state)
     assert_int_equal(report.state, SP_MANIFEST_COMPLETE);
     assert_int_equal(report.version, 2);
     sp_publish_report_clear(&report);
-    assert_int_equal(sp_publish_close(&version, world.config.durable, MANIFEST, &ops, NULL), SP_OK);
+    assert_int_equal(sp_publish_close(&version, world.config.durable, world.config.galleries, MANIFEST, &ops, NULL),
+                     SP_OK);
     assert_int_equal(version, 3);
-    assert_int_equal(sp_publish_close(&version, world.config.durable, MANIFEST, &ops, &err), SP_E_CLOSED);
+    assert_int_equal(sp_publish_close(&version, world.config.durable, world.config.galleries, MANIFEST, &ops, &err),
+                     SP_E_CLOSED);
     assert_int_equal(publish(&world, HEADER ROW("T1"), &report, &err), SP_E_CLOSED);
-    assert_int_equal(sp_publish_close(&version, world.config.durable, "air-x", &ops, &err), SP_E_NOTFOUND);
+    assert_int_equal(sp_publish_close(&version, world.config.durable, world.config.galleries, "air-x", &ops, &err),
+                     SP_E_NOTFOUND);
     world_free(&world);
 }
 
