@@ -36,10 +36,10 @@ enum sp_status sp_listing_new(struct sp_listing **ret_listing, enum sp_listing_f
     listing->format = format;
     listing->last_part = true;
     listing->declared = -1;
-    const char **texts[] = {&listing->directory, &listing->message,   &listing->interchange, &listing->reference,
-                            &listing->common,    &listing->sender,    &listing->mode,        &listing->carrier,
-                            &listing->number,    &listing->direction, &listing->vessel,      &listing->vessel_id,
-                            &listing->flag,      &listing->version,   &listing->contact,     &listing->answer,
+    const char **texts[] = {&listing->directory,  &listing->message,   &listing->interchange, &listing->reference,
+                            &listing->common,     &listing->sender,    &listing->mode,        &listing->carrier,
+                            &listing->number,     &listing->direction, &listing->vessel,      &listing->vessel_id,
+                            &listing->flag,       &listing->version,   &listing->contact,     &listing->answer,
                             &listing->answer_text};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = "";

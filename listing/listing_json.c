@@ -261,12 +261,14 @@ static enum sp_status take_key(const struct place *place, const char *key, const
     struct sp_listing *l = place->listing;
     const struct {
         const char *key, **place;
-    } texts[] = {{"message", &l->message}, {"interchange", &l->interchange}, {"reference", &l->reference},
-                 {"common", &l->common},   {"directory", &l->directory},     {"sender", &l->sender}};
+    } texts[] = {{"message", &l->message},        {"interchange", &l->interchange}, {"reference", &l->reference},
+                 {"version", &l->version},        {"common", &l->common},           {"directory", &l->directory},
+                 {"sender", &l->sender},          {"contact", &l->contact},         {"answer", &l->answer},
+                 {"answer_text", &l->answer_text}};
     int field = sp_journey_from(key);
     char number[32];
     const char *text;
-    for (int i = 0; i < 6; i++)
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(texts[i].key, key) == 0)
             return take_text(place, texts[i].place, key, value, err);
     if (field >= 0 && text_of(&text, number, value))

@@ -8,6 +8,7 @@
 #include "listing/fal.h"
 #include "listing/listing_csv.h"
 #include "listing/listing_json.h"
+#include "listing/paxlst.h"
 
 #define MAX_LISTINGS 10000 /* messages of one file */
 
@@ -67,6 +68,8 @@ static enum sp_listing_format sniff(const struct input *in)
         text += 3;
     while (text < end && (*text == ' ' || *text == '\t' || *text == '\r' || *text == '\n'))
         text++;
+    if (sp_paxlst_looks_like(in->bytes, in->length))
+        return SP_LISTING_PAXLST;
     if (text < end && *text == '<')
         return SP_LISTING_ENOAD;
     if (text < end && (*text == '{' || *text == '['))
@@ -79,6 +82,7 @@ static enum sp_listing_format sniff(const struct input *in)
 static enum sp_status parse(struct sp_listing ***ret, int *ret_count, const struct input *in,
                             enum sp_listing_format format, bool forced, struct sp_err *err)
 {
+    const struct sp_paxlst_options paxlst = {in->options->strict, in->options->now_ms};
     struct sp_listing *listing = NULL;
     enum sp_status status;
     switch (format) {
@@ -95,7 +99,7 @@ static enum sp_status parse(struct sp_listing ***ret, int *ret_count, const stru
                               forced ? (format == SP_LISTING_FAL5 ? 5 : 6) : 0, err);
         return status == SP_OK ? sp_listing_append(ret, ret_count, listing, err) : status;
     default:
-        return sp_fail(err, SP_E_UNSUPPORTED, "%s: %s is not read here", in->name, sp_listing_format_word(format));
+        return sp_paxlst_parse(ret, ret_count, in->name, in->bytes, in->length, &paxlst, err); /* CUSRES, too */
     }
 }
 

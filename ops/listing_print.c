@@ -99,8 +99,12 @@ void sp_listing_print_json(struct sp_json *json, const char *key, const struct s
                                      {"message", l->message},
                                      {"interchange", l->interchange},
                                      {"reference", l->reference},
+                                     {"version", l->version},
                                      {"common", l->common},
-                                     {"sender", l->sender}};
+                                     {"sender", l->sender},
+                                     {"contact", l->contact},
+                                     {"answer", l->answer},
+                                     {"answer_text", l->answer_text}};
     sp_json_open(json, key, '{');
     put_texts(json, texts, (int)(sizeof texts / sizeof texts[0]));
     sp_json_number(json, "part", l->part);
