@@ -203,6 +203,8 @@ keys:
   authority: "$dir/keys/authority.sign.pub"
 pack:
   directory: "$pack"
+site:
+  ports: "$top/deploy/ports.csv"
 EOF
     store_config ops; } >"$dir/etc/ops.yaml"
   { cat <<EOF

@@ -48,6 +48,8 @@ int sp_manifest_ready_run(int argc, char **argv);
 int sp_manifest_reconcile_run(int argc, char **argv);
 int sp_manifest_scorecard_run(int argc, char **argv);
 int sp_manifest_show_run(int argc, char **argv);
+int sp_manifest_sign_run(int argc, char **argv);
+int sp_manifest_watch_run(int argc, char **argv);
 int sp_manifest_tidy_run(int argc, char **argv);
 
 #endif

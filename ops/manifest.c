@@ -97,11 +97,36 @@ static const char reconcile_help[] =
     "A decision that does not verify is not counted, is said, and makes the exit code 4.\n"
     "Example: sallyport --config supervisor.yaml manifest reconcile air-zx-417-20261204-lis\n";
 
+static const char watch_help[] =
+    "Usage: sallyport manifest watch DIR [--portraits DIR] [--carriers FILE] [--once] [--json] [--config FILE]\n"
+    "Publish the files that come into DIR, in order of name, until SIGTERM: taken files go to DIR/done/ with "
+    "NAME.report.json\n"
+    "and, for PAXLST, the answer NAME.answer.edi; others to DIR/rejected/ with NAME.reason.txt. While a store, the "
+    "broker\n"
+    "or workers are away, files stay and are tried again. Names that begin with '.' or end in .part or .tmp are "
+    "left alone:\n"
+    "write under such a name, then rename.\n\n"
+    "  --portraits DIR   portrait files, as for `manifest publish`\n"
+    "  --carriers FILE   table of carriers: only files with a signature NAME.sig by a carrier's key are taken, and "
+    "only\n"
+    "                    that carrier's journeys (docs/manifests.md 9.2)\n"
+    "  --once            take what is there and leave: 0 all taken, 1 some rejected, 3 some wait\n"
+    "  --json            one JSON object per file on stdout\n\n"
+    "Example: sallyport manifest watch /srv/drop --portraits /srv/portraits --carriers carriers.yaml\n";
+static const char sign_help[] =
+    "Usage: sallyport manifest sign FILE --key K.sign\n"
+    "Write FILE.sig: a signature over the file's bytes, its name and the time, for a drop folder that asks for "
+    "one. It is "
+    "good\n"
+    "for 48 hours. `sallyport keys new sign NAME` makes a key; the taker needs its public half.\n"
+    "Example: sallyport manifest sign ZX417.edi --key zx.sign\n";
 static const char ready_help[] =
     "Usage: sallyport manifest ready ID|--departures SPAN [--no-review] [--json] [--names] [--config FILE]\n"
-    "Can this journey board with cameras? Parts received, travellers with a usable portrait and why others have none, "
+    "Can this journey board with cameras? Parts received, travellers with a usable portrait and why others have "
+    "none, "
     "pairs\n"
-    "of travellers that look alike, which version each worker holds, lanes alive; problems with the worst first. What "
+    "of travellers that look alike, which version each worker holds, lanes alive; problems with the worst first. "
+    "What "
     "could\n"
     "not be asked is unknown and counts as not ready. Exit code: 0 ready, 1 not ready.\n\n"
     "  --departures SPAN  a table of every open manifest that departs within 24h, 90m, 2d\n"
@@ -200,6 +225,8 @@ int sp_ops_manifest(int argc, char **argv)
         {"ready", "is a journey ready to board?", ready_help, sp_manifest_ready_run},
         {"scorecard", "how well carriers send their lists", scorecard_help, sp_manifest_scorecard_run},
         {"reconcile", "the close-out against the ledger's decisions", reconcile_help, sp_manifest_reconcile_run},
+        {"watch", "publish the files that come into a folder", watch_help, sp_manifest_watch_run},
+        {"sign", "sign a file for another's drop folder", sign_help, sp_manifest_sign_run},
         {"close", "end a manifest", close_help, sp_manifest_close_run},
         {"purge", "delete everything of a closed manifest", purge_help, sp_manifest_purge_run},
         {"tidy", "remove what no version names", tidy_help, sp_manifest_tidy_run},

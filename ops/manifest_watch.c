@@ -11,12 +11,12 @@
 #include "roster/drop.h"
 #include "roster/ports.h"
 
-#define AGENT          "sallyport"
-#define LOOK_MS        5000 /* a look without an event, and before a file that could not be taken is tried again */
-#define GROWING_MS     500  /* while a file is still being written */
-#define SIGNATURE_MS   60000 /* how long a file waits for its signature */
-#define TOLD_MAX       1000 /* files that are left alone, and were told once */
-#define NAME_ROOM      (SP_DROP_NAME_MAX + 16)
+#define AGENT        "sallyport"
+#define LOOK_MS      5000  /* a look without an event, and before a file that could not be taken is tried again */
+#define GROWING_MS   500   /* while a file is still being written */
+#define SIGNATURE_MS 60000 /* how long a file waits for its signature */
+#define TOLD_MAX     1000  /* files that are left alone, and were told once */
+#define NAME_ROOM    (SP_DROP_NAME_MAX + 16)
 
 struct watching {
     struct sp_drop *drop;
@@ -25,7 +25,7 @@ struct watching {
     struct sp_log log;
     int signals; /* descriptor; -1: none */
     bool json, stop;
-    int taken, rejected, left; /* files; left: of the last look */
+    int taken, rejected, left;        /* files; left: of the last look */
     char later[SP_DROP_NAME_MAX + 1]; /* the file that waits, told already */
     struct sp_err why_later;
     int told_count;
@@ -39,8 +39,9 @@ static void tell(const struct watching *w, const char *name, const char *as, con
     static const char *const words[] = {"taken", "rejected", "later"};
     struct sp_json json = {stdout, false};
     if (taken->outcome == SP_WATCH_TAKEN)
-        sp_log(&w->log, SP_LOG_INFO, "WAT-TAKEN", "file=%s as=done/%s manifest=%s version=%llu state=%s travellers=%d "
-                                                  "without_portrait=%d deviations=%d%s%s",
+        sp_log(&w->log, SP_LOG_INFO, "WAT-TAKEN",
+               "file=%s as=done/%s manifest=%s version=%llu state=%s travellers=%d "
+               "without_portrait=%d deviations=%d%s%s",
                name, as, taken->manifest, (unsigned long long)taken->version, sp_manifest_state_word(taken->state),
                taken->travellers, taken->lacks, taken->deviations, taken->carrier[0] ? " carrier=" : "",
                taken->carrier);
@@ -78,7 +79,8 @@ static void tell_left(struct watching *w, const struct sp_drop_file *file)
 
 /* ---- one file ---- */
 
-/* Its papers, then the file, then its signature: a run that dies in between finds the file where it was and does all again. */
+/* Its papers, then the file, then its signature: a run that dies in between finds the file where it was and does
+ * all again. */
 static enum sp_status put_away(struct watching *w, const char *name, const struct sp_watch_taken *taken,
                                char ret_as[NAME_ROOM], struct sp_err *err)
 {
@@ -90,8 +92,9 @@ static enum sp_status put_away(struct watching *w, const char *name, const struc
     if (status == SP_OK && place == SP_DROP_DONE && taken->answer)
         status = sp_drop_write(w->drop, place, ret_as, ".answer.edi", taken->answer, taken->answer_length, err);
     if (status == SP_OK && place == SP_DROP_REJECTED)
-        status = sp_drop_write(w->drop, place, ret_as, ".reason.txt", taken->reason ? taken->reason : taken->err.text,
-                               taken->reason ? taken->reason_length : strlen(taken->err.text), err);
+        status =
+            sp_drop_write(w->drop, place, ret_as, ".reason.txt", taken->reason ? taken->reason : taken->err.text,
+                          taken->reason ? taken->reason_length : strlen(taken->err.text), err);
     if (status == SP_OK)
         status = sp_drop_move(w->drop, name, place, ret_as, err);
     snprintf(signature, sizeof signature, "%s" SP_SIGNATURE_SUFFIX, name);
@@ -221,9 +224,11 @@ static enum sp_status check(const struct sp_ops_config *config, struct sp_err *e
     uint8_t fleet[32];
     struct sp_ports *ports = NULL;
     if (!config->pack[0])
-        return sp_fail(err, SP_E_INVALID, "the configuration does not set pack.directory: the pack that the workers run");
+        return sp_fail(err, SP_E_INVALID,
+                       "the configuration does not set pack.directory: the pack that the workers run");
     if (!config->broker_address[0])
-        return sp_fail(err, SP_E_INVALID, "the configuration does not set broker.address: portraits are enrolled there");
+        return sp_fail(err, SP_E_INVALID,
+                       "the configuration does not set broker.address: portraits are enrolled there");
     enum sp_status status = sp_ops_fleet(fleet, config, err);
     if (status == SP_OK)
         status = sp_ops_box(&desk.box, config, err);
@@ -239,11 +244,12 @@ int sp_manifest_watch_run(int argc, char **argv)
     struct watching w = {.log = {"sallyport", SP_LOG_INFO, false}, .signals = -1, .watch = {.name = AGENT}};
     const char *carriers = NULL;
     bool once = false;
-    const struct sp_flag flags[] = {{"portraits", "DIR", "directory with portrait files", &w.watch.portraits, NULL},
-                                    {"carriers", "FILE", "who may send what; files must be signed", &carriers, NULL},
-                                    {"once", NULL, "take what lies there and leave", NULL, &once},
-                                    {"json", NULL, "a JSON object per file on stdout", NULL, &w.json},
-                                    {0}};
+    const struct sp_flag flags[] = {
+        {"portraits", "DIR", "directory with portrait files", &w.watch.portraits, NULL},
+        {"carriers", "FILE", "who may send what; files must be signed", &carriers, NULL},
+        {"once", NULL, "take what lies there and leave", NULL, &once},
+        {"json", NULL, "a JSON object per file on stdout", NULL, &w.json},
+        {0}};
     const struct sp_ops_verb verb = {"sallyport manifest watch", "Publish the files that come into a folder.",
                                      "sallyport manifest watch /srv/drop --portraits /srv/portraits", "DIR", flags};
     struct sp_ops_line line = {0};

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "listing/read.h"
 #include "ops/desk.h"
+#include "ops/enrol.h"
 #include "ops/json.h"
 #include "ops/watch_answer.h"
 #include "roster/signed.h"
@@ -106,8 +107,8 @@ static void add_to_report(struct taking *t, const struct sp_listing *listing)
     sp_json_number(json, "version", (double)report->version);
     sp_json_text(json, "state", sp_manifest_state_word(report->state));
     sp_json_bool(json, "unchanged", report->unchanged);
-    sp_json_number(json, "parts", report->parts);
-    sp_json_number(json, "parts_of", report->parts_of);
+    sp_json_number(json, "parts", report->parts.count);
+    sp_json_number(json, "parts_of", report->parts.of);
     sp_json_number(json, "travellers", report->rows);
     sp_json_number(json, "added", report->added);
     sp_json_number(json, "changed", report->changed);

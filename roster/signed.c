@@ -5,10 +5,10 @@
 #include <string.h>
 #include "roster/manifest.h"
 
-#define KEY_MAX     192
-#define VALUE_MAX   48
-#define SERIES_HEX  17
-#define LIFE_MS     "345600000" /* 96 h: twice what is taken */
+#define KEY_MAX    192
+#define VALUE_MAX  48
+#define SERIES_HEX 17
+#define LIFE_MS    "345600000" /* 96 h: twice what is taken */
 
 struct newest {
     int64_t signed_ms; /* 0: none */
