@@ -28,6 +28,8 @@ static const struct sp_option table[] = {
     TEXT("broker.address", broker_address, "",
          "a broker's front socket: tcp://host:port (publishing enrols through it)"),
     TEXT("broker.key", broker_key, "", "the broker's public CURVE key file"),
+    {"broker.timeout", SP_OPTION_INT, AT(connect_ms), "ms", 100, 600000, NULL, "10000",
+     "longest wait for a session with the broker"},
     TEXT("keys.curve", curve, "", "this desk's own CURVE key file, with secret"),
     TEXT("keys.ops", ops, "", "the desk's box key file, with secret: opens rows, lanes, indexes"),
     TEXT("keys.fleet", fleet, "", "the fleet's public box key file: data keys are wrapped to it"),

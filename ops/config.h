@@ -18,6 +18,7 @@ struct sp_ops_config {
     struct sp_ops_store records; /* the durable Redis as the recorder; empty texts: as in durable */
     int64_t timeout_ms;
     char broker_address[SP_OPTION_TEXT], broker_key[SP_OPTION_TEXT];
+    int64_t connect_ms;
     char curve[SP_OPTION_TEXT], ops[SP_OPTION_TEXT], fleet[SP_OPTION_TEXT], fleet_cert[SP_OPTION_TEXT];
     char authority[SP_OPTION_TEXT], recorder[SP_OPTION_TEXT];
     int64_t partitions;

@@ -12,7 +12,7 @@
 #include "roster/ports.h"
 
 #define AGENT        "sallyport"
-#define LOOK_MS      5000  /* a look without an event, and before a file that could not be taken is tried again */
+#define LOOK_MS      2000  /* a look without an event, and before a file that could not be taken is tried again */
 #define GROWING_MS   500   /* while a file is still being written */
 #define SIGNATURE_MS 60000 /* how long a file waits for its signature */
 #define TOLD_MAX     1000  /* files that are left alone, and were told once */

@@ -6,6 +6,7 @@ import json
 import pathlib
 import shutil
 import tempfile
+import time
 import zoneinfo
 
 import client as protocol
@@ -98,7 +99,7 @@ def is_ready(stack, session, *more):
 def nothing_unknown_is_fine(stack):
     stack.signal("broker")
     wait_until(lambda: not stack.alive("broker"), 5, "the broker ends")
-    board = ready(stack, FLIGHT, code=1)
+    board = ready(stack, FLIGHT, "--set", "broker.timeout=1000", code=1)
     check({"workers", "lanes", "look_alikes"} <= problems(board, "unknown"), f"without a broker: {board['problems']}")
     check(board["with_portrait"] == board["travellers"], "what lies in the store is told all the same")
     stack.script("broker")
@@ -160,8 +161,9 @@ def test_all():
         travellers, folder = Travellers(pathlib.Path(made) / "people"), pathlib.Path(made)
         for step, *more in ((the_day_before, travellers, folder), (an_hour_before, travellers, folder),
                             (nothing_unknown_is_fine,), (boarding, travellers), (after_the_doors, folder)):
+            start = time.monotonic()
             step(stack, *more)
-            print(f"     {step.__name__}")
+            print(f"     {step.__name__} ({time.monotonic() - start:.1f} s)")
 
 
 if __name__ == "__main__":
