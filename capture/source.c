@@ -9,7 +9,7 @@
 
 static int is_image(const struct dirent *entry)
 {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
+    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".jp2", ".j2k"};
     size_t length = strlen(entry->d_name);
     if (entry->d_name[0] == '.')
         return 0;
@@ -50,7 +50,8 @@ static enum sp_status list_directory(struct sp_source_camera *camera, size_t lim
         return sp_fail_errno(err, "%s: cannot list the directory", camera->name);
     size_t take = limit > 0 && limit < (size_t)found ? limit : (size_t)found;
     if (found == 0)
-        status = sp_fail(err, SP_E_NOTFOUND, "%s: no *.jpg, *.jpeg or *.png in this directory", camera->name);
+        status = sp_fail(err, SP_E_NOTFOUND, "%s: no *.jpg, *.jpeg, *.png, *.jp2 or *.j2k in this directory",
+                         camera->name);
     else if (found > SP_SOURCE_IMAGES_MAX)
         status =
             sp_fail(err, SP_E_LIMIT, "%s: %d images, the limit is %d", camera->name, found, SP_SOURCE_IMAGES_MAX);

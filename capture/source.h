@@ -1,5 +1,5 @@
-/* Image files and directories as cameras. What the bytes mean is the worker's matter: here a file is only found, bounded
- * and read. */
+/* Image files and directories as cameras. What the bytes mean is the worker's matter: here a file is only found,
+ * bounded and read. */
 #ifndef SALLYPORT_CAPTURE_SOURCE_H
 #define SALLYPORT_CAPTURE_SOURCE_H
 
@@ -9,8 +9,8 @@
 
 #define SP_SOURCE_IMAGES_MAX 200000 /* of all operands together */
 
-/* One operand: a file is a camera with one image, a directory one with its *.jpg, *.jpeg and *.png files in name order
- * (not those of folders below it, and no hidden ones). */
+/* One operand: a file is a camera with one image, a directory one with its *.jpg, *.jpeg, *.png, *.jp2 and *.j2k
+ * files in name order (not those of folders below it, and no hidden ones). */
 struct sp_source_camera {
     char *name;   /* as given */
     char **paths; /* count of them, owned */

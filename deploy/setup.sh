@@ -8,7 +8,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The machine's packages: to build, to run, and (with --tests) to test.
 build_packages=(build-essential cmake ninja-build pkg-config
   libzmq3-dev libmsgpack-dev libhiredis-dev libsodium-dev libyaml-dev libmicrohttpd-dev libjansson-dev libxml2-dev
-  libdnnl-dev libjpeg62-turbo-dev libturbojpeg0-dev libpng-dev protobuf-c-compiler libprotobuf-c-dev libonnx-dev
+  libdnnl-dev libjpeg62-turbo-dev libturbojpeg0-dev libpng-dev libopenjp2-7-dev protobuf-c-compiler libprotobuf-c-dev libonnx-dev
   libcmocka-dev)
 run_packages=(redis-server ca-certificates util-linux procps tzdata)
 test_packages=(python3-zmq python3-msgpack python3-nacl python3-numpy python3-opencv clang libclang-rt-14-dev)

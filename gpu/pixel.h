@@ -6,12 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct sp_image {
-    int width, height; /* px */
-    int stride;        /* bytes between rows, >= 3 * width */
-    uint8_t *pixels;   /* [height][stride], RGB */
-};
+#include "common/picture.h"
 
 struct sp_box {
     float x0, y0, x1, y1;

@@ -41,6 +41,8 @@ enum sp_status sp_desk_lanes(char (**ret_names)[SP_NAME_MAX], size_t *ret_count,
 int sp_manifest_close_run(int argc, char **argv);
 int sp_manifest_enrol_run(int argc, char **argv);
 int sp_manifest_parse_run(int argc, char **argv);
+int sp_manifest_portrait_run(int argc, char **argv);
+extern const char sp_manifest_portrait_help[];
 int sp_manifest_publish_run(int argc, char **argv);
 int sp_manifest_purge_run(int argc, char **argv);
 int sp_manifest_release_run(int argc, char **argv);

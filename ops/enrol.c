@@ -160,9 +160,10 @@ static enum sp_status enrol_all(void *user, const char *manifest, struct sp_enro
     e.again = calloc((size_t)count + 1, sizeof *e.again);
     for (int i = 0; i < SP_CLIENT_PENDING_MAX; i++)
         e.flights[i].job = NEXT_NOTHING;
-    enum sp_status status = e.attempts && e.again
-                                ? sp_ops_client(&client, e.config, "sallyport manifest publish", on_answer, &e, err)
-                                : sp_fail(err, SP_E_NOMEM, "no memory for %d enrolments", count);
+    enum sp_status status =
+        e.attempts && e.again ? SP_OK : sp_fail(err, SP_E_NOMEM, "no memory for %d enrolments", count);
+    if (status == SP_OK)
+        status = sp_ops_client(&client, e.config, "sallyport manifest publish", on_answer, &e, err);
     if (status != SP_OK)
         goto out;
     while (e.done < count && e.status == SP_OK) {

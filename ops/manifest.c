@@ -16,8 +16,10 @@ static const char publish_help[] =
     "once.\n"
     "Only what changed is done: a traveller who stays keeps the portraits; a command that was interrupted goes on\n"
     "where it stopped; nothing changed: no new version. Reads PAXLST, CSV, JSON, NDJSON, IMO FAL and eNOAD.\n\n"
-    "  --portraits DIR  portrait files: photo_uri under DIR, else DIR/<traveller_ref>[_N].jpg|jpeg|png, else\n"
-    "                   DIR/<issuer>-<type>-<number>[_N].jpg|jpeg|png; nothing outside DIR is read\n"
+    "  --portraits DIR  portrait files: photo_uri under DIR (several: a.jpg;b.dg2), else "
+    "DIR/<traveller_ref>[_N].EXT,\n"
+    "                   else DIR/<issuer>-<type>-<number>[_N].EXT; EXT is jpg, jpeg, png, jp2, j2k, dg2 or bin (a\n"
+    "                   passport's DG2: each image in it is a portrait); nothing outside DIR is read\n"
     "  --kind KIND      what a desk's own file (CSV) is: list (default): all travellers; change: these are new or\n"
     "                   changed; removal: these do not travel\n"
     "  --state STATE    partial: more travellers will come; complete (default)\n"
@@ -231,6 +233,8 @@ int sp_ops_manifest(int argc, char **argv)
         {"purge", "delete everything of a closed manifest", purge_help, sp_manifest_purge_run},
         {"tidy", "remove what no version names", tidy_help, sp_manifest_tidy_run},
         {"enrol", "enrol the portraits under another model pack", enrol_help, sp_manifest_enrol_run},
+        {"portrait", "take the face image out of a passport's DG2 or a picture", sp_manifest_portrait_help,
+         sp_manifest_portrait_run},
         {NULL, NULL, NULL, NULL},
     };
     return sp_command_run("manifest", verbs, argc, argv);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "document/dg2.h"
 
 #define NAMES_MAX 200000
 #define STEM_MAX  160
@@ -96,7 +97,7 @@ void sp_portraits_free(struct sp_portraits **portraits)
 /* The number of "<stem>.jpg" (0) or "<stem>_N.png" (N); -1 if the name is another's. */
 static int number_of(const char *name, const char *stem, size_t stem_length)
 {
-    static const char *const extensions[] = {".jpg", ".jpeg", ".png"};
+    static const char *const extensions[] = {".jpg", ".jpeg", ".png", ".jp2", ".j2k", ".dg2", ".bin"};
     int number = 0;
     if (strncmp(name, stem, stem_length) != 0)
         return -1;
@@ -104,7 +105,7 @@ static int number_of(const char *name, const char *stem, size_t stem_length)
     if (name[0] == '_' && isdigit((unsigned char)name[1]))
         for (name++; isdigit((unsigned char)*name) && number < 100000; name++)
             number = number * 10 + (*name - '0');
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
         if (strcasecmp(name, extensions[i]) == 0)
             return number;
     return -1;
@@ -141,16 +142,19 @@ static void find_stem(const struct sp_portraits *p, const char *stem, char (*ret
     }
 }
 
-/* photo_uri: one path, or several with ';' between them. */
-static void named_paths(const char *uri, char (*ret_paths)[SP_PORTRAIT_PATH_MAX], int *ret_count, int *ret_more)
+/* The parts of photo_uri, which ';' parts. */
+static void split_uri(const char *uri, char (*ret_paths)[SP_PORTRAIT_PATH_MAX], int *ret_count, int *ret_more)
 {
     while (*uri) {
-        size_t length = strcspn(uri, ";");
-        if (length > 0 && *ret_count == SP_ROW_MAX_PORTRAITS)
+        size_t length = strcspn(uri, ";"), from = 0, to = length;
+        while (from < to && uri[from] == ' ')
+            from++;
+        while (to > from && uri[to - 1] == ' ')
+            to--;
+        if (to > from && *ret_count == SP_ROW_MAX_PORTRAITS)
             (*ret_more)++;
-        else if (length > 0)
-            snprintf(ret_paths[(*ret_count)++], SP_PORTRAIT_PATH_MAX, "%.*s",
-                     (int)(length < SP_PORTRAIT_PATH_MAX ? length : SP_PORTRAIT_PATH_MAX - 1), uri);
+        else if (to > from)
+            snprintf(ret_paths[(*ret_count)++], SP_PORTRAIT_PATH_MAX, "%.*s", (int)(to - from), uri + from);
         uri += length + (uri[length] == ';');
     }
 }
@@ -162,7 +166,7 @@ void sp_portraits_find(const struct sp_portraits *portraits, const struct sp_row
     char stem[STEM_MAX];
     *ret_count = *ret_more = 0;
     if (v[SP_COLUMN_PHOTO_URI][0]) {
-        named_paths(v[SP_COLUMN_PHOTO_URI], ret_paths, ret_count, ret_more);
+        split_uri(v[SP_COLUMN_PHOTO_URI], ret_paths, ret_count, ret_more);
         return;
     }
     if (v[SP_COLUMN_TRAVELLER_REF][0])
@@ -258,5 +262,60 @@ enum sp_status sp_portraits_read(const struct sp_portraits *portraits, const cha
     } else {
         free(bytes);
     }
+    return status;
+}
+
+/* Copies of the images in a DG2, at most max. */
+static enum sp_status copy_faces(const struct sp_dg2 *faces, const char *path, int max,
+                                 struct sp_portrait_picture *ret_pictures, int *ret_count, int *ret_more,
+                                 struct sp_err *err)
+{
+    int count = faces->image_count < max ? faces->image_count : max;
+    for (int i = 0; i < count; i++) {
+        ret_pictures[i].length = faces->images[i].length;
+        ret_pictures[i].bytes = malloc(faces->images[i].length);
+        if (!ret_pictures[i].bytes) {
+            while (i-- > 0) {
+                explicit_bzero(ret_pictures[i].bytes, ret_pictures[i].length);
+                free(ret_pictures[i].bytes);
+            }
+            return sp_fail(err, SP_E_NOMEM, "portrait %.200s: no memory for its images", path);
+        }
+        memcpy(ret_pictures[i].bytes, faces->images[i].bytes, faces->images[i].length);
+    }
+    *ret_count = count;
+    *ret_more = faces->image_count - count;
+    return SP_OK;
+}
+
+enum sp_status sp_portraits_load(const struct sp_portraits *portraits, const char *path, int max,
+                                 struct sp_portrait_picture *ret_pictures, int *ret_count, int *ret_more,
+                                 struct sp_err *err)
+{
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    struct sp_dg2 *faces = NULL;
+    char name[SP_PORTRAIT_PATH_MAX];
+    enum sp_status status = sp_portraits_read(portraits, path, &bytes, &length, err);
+    if (status != SP_OK)
+        return status;
+    if (!sp_dg2_looks_like(bytes, length) && max > 0) {
+        ret_pictures[0] = (struct sp_portrait_picture){bytes, length};
+        *ret_count = 1;
+        *ret_more = 0;
+        return SP_OK;
+    }
+    if (sp_dg2_looks_like(bytes, length)) {
+        snprintf(name, sizeof name, "portrait %.200s", path);
+        status = sp_dg2_parse(&faces, name, bytes, length, err);
+        if (status == SP_OK)
+            status = copy_faces(faces, path, max, ret_pictures, ret_count, ret_more, err);
+        sp_dg2_free(&faces);
+    } else {
+        *ret_count = 0;
+        *ret_more = 1;
+    }
+    explicit_bzero(bytes, length);
+    free(bytes);
     return status;
 }

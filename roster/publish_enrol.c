@@ -63,6 +63,10 @@ static void settle_known(struct sp_publish_run *p, struct sp_enrol_job *job, boo
     int reason = old ? old->packs[pack].reason : note->reason;
     if ((reason == SP_REASON_NONE && !present) || sp_publish_reason_passes(reason) || reason == SP_REASON_INTERNAL)
         return;
+    /* A worker says bad_portrait, too, of one that was tidied away under a publish: only a version can vouch for
+     * that. */
+    if (!old && reason == SP_REASON_BAD_PORTRAIT)
+        return;
     job->reason = reason;
     job->quality = old ? old->packs[pack].quality : note->quality;
     job->done = true;

@@ -62,9 +62,11 @@ static int reason_of_file(enum sp_status status)
 
 /* One image into the batch, and its place among the row's portraits. */
 static enum sp_status take_image(struct sp_publish_run *p, struct sp_publish_draft *draft, struct batch *batch,
-                                 uint8_t *image, size_t length, struct sp_err *err)
+                                 const struct sp_portrait_picture *picture, struct sp_err *err)
 {
     enum sp_status status = SP_OK;
+    uint8_t *image = picture->bytes;
+    size_t length = picture->length;
     uint8_t id[SP_PORTRAIT_BYTES];
     sp_manifest_portrait_id(id, image, length, &p->keys);
     if (sp_index_portrait(&draft->index, id)) { /* the same picture twice */
@@ -105,23 +107,32 @@ static enum sp_status read_portraits(struct sp_publish_run *p, struct sp_publish
     find_files(p, draft, paths, &count, &more);
     memcpy(had, draft->index.portraits, sizeof had);
     draft->index.portrait_count = 0;
-    if (more > 0)
-        snprintf(draft->bad_text, sizeof draft->bad_text,
-                 "%d more files are left out: a row has at most %d portraits", more, SP_ROW_MAX_PORTRAITS);
     for (int i = 0; i < count && status == SP_OK; i++) {
+        struct sp_portrait_picture pictures[SP_ROW_MAX_PORTRAITS];
         struct sp_err inner = {0};
-        uint8_t *image = NULL;
-        size_t length = 0;
-        enum sp_status step = sp_portraits_read(p->portraits, paths[i], &image, &length, &inner);
+        int picture_count = 0, left_out = 0;
+        enum sp_status step =
+            sp_portraits_load(p->portraits, paths[i], SP_ROW_MAX_PORTRAITS - draft->index.portrait_count, pictures,
+                              &picture_count, &left_out, &inner);
         if (step == SP_E_NOMEM)
             return sp_fail(err, step, "%s", inner.text);
-        if (step == SP_OK) {
-            status = take_image(p, draft, batch, image, length, err);
-        } else {
+        if (step != SP_OK) {
             draft->bad_reason = reason_of_file(step);
             snprintf(draft->bad_text, sizeof draft->bad_text, "%.299s", inner.text);
+            continue;
         }
+        more += left_out;
+        for (int k = 0; k < picture_count; k++)
+            if (status == SP_OK) {
+                status = take_image(p, draft, batch, &pictures[k], err);
+            } else {
+                sp_seal_wipe(pictures[k].bytes, pictures[k].length);
+                free(pictures[k].bytes);
+            }
     }
+    if (more > 0 && !draft->bad_text[0])
+        snprintf(draft->bad_text, sizeof draft->bad_text, "%d more portraits are left out: a row has at most %d",
+                 more, SP_ROW_MAX_PORTRAITS);
     if (draft->index.portrait_count == 0) {
         memcpy(draft->index.portraits, had, sizeof had);
         draft->index.portrait_count = had_count;

@@ -22,12 +22,20 @@ only 'yaml\.h' 'common/yaml\.c'
 only 'microhttpd' 'common/health\.c'
 only 'jansson' 'listing/listing_json\.c'
 only 'libxml' 'listing/enoad\.c'
+only 'jpeglib|jerror|turbojpeg' 'image/(image_jpeg|jpeg_write)\.c|deploy/demo/alter\.c'
+only 'png\.h' 'image/image_png\.c'
+only 'openjpeg' 'image/image_jp2\.c'
 only 'oneapi' 'gpu/cpu[a-z_]*\.[ch]'
 only 'protobuf-c' 'gpu/onnx[a-z_]*\.[ch]|ops/onnx_write\.[ch]'
 only 'cuda|cublas' 'gpu/cuda[a-z_]*\.(c|h|cu|cuh)'
 grep -nE '#include "workers/' $code | grep -vE '^workers/|^deploy/demo/' | report 'nothing includes workers/'
 grep -nE '#include "(common/[a-z]+\.h|roster|records|broker|capture|ops)' $(grep -E '^gpu/' <<<"$code") |
-  grep -v '"common/status.h"' | report 'gpu/ includes only common/status.h'
+  grep -vE '"common/(status|picture)\.h"' | report 'gpu/ includes of common only status.h and picture.h'
+grep -nE '#include "[a-z]+/' $(grep -E '^image/' <<<"$code") | grep -vE '"(common|image)/' | report 'image/ includes only common/'
+grep -nE '#include "[a-z]+/' $(grep -E '^document/' <<<"$code") | grep -vE '"(common|document|image)/' |
+  report 'document/ includes only common/ and image/'
+grep -nE '#include "image/' $code | grep -vE '^(image|document|workers|ops|deploy/demo)/' |
+  report 'image/ is for document, workers, ops and tests'
 grep -nE '#include "(broker|capture|workers|ops)/' $(grep -E '^(common|roster|records)/' <<<"$code") |
   report 'common, roster and records know no program'
 
@@ -51,7 +59,7 @@ done | report 'header does not stand alone'
 
 # Pages name files that exist: `folder/file`, globs allowed; <...> and $... are placeholders.
 for page in README.md docs/*.md; do
-  grep -noE '`(common|capture|broker|workers|gpu|roster|records|ops|deploy|tests|docs)/[A-Za-z0-9_./*-]+' "$page" | tr -d '`' |
+  grep -noE '`(common|capture|broker|workers|gpu|image|document|listing|roster|records|ops|deploy|tests|docs)/[A-Za-z0-9_./*-]+' "$page" | tr -d '`' |
     while IFS=: read -r line name; do
       compgen -G "${name%[.,]}" >/dev/null || echo "$page:$line: $name does not exist"
     done

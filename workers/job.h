@@ -5,9 +5,10 @@
 #ifndef SALLYPORT_WORKERS_JOB_H
 #define SALLYPORT_WORKERS_JOB_H
 
+#include "image/image.h"
 #include "roster/manifest.h"
 #include "workers/decide.h"
-#include "workers/image.h"
+#include "workers/vision.h"
 
 struct sp_job {
     /* where it came from: the answer goes back on the same greeting of the same broker, or nowhere */

@@ -2,7 +2,7 @@
 #ifndef SALLYPORT_DEPLOY_DEMO_ALTER_H
 #define SALLYPORT_DEPLOY_DEMO_ALTER_H
 
-#include "workers/image.h"
+#include "image/image.h"
 
 /* A square cut-out of an image: centre and side in px of the image. */
 struct demo_square {

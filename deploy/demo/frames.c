@@ -17,12 +17,13 @@
 #include "common/program.h"
 #include "common/seal.h"
 #include "deploy/demo/alter.h"
+#include "workers/vision.h"
 
 enum { PHOTO_COUNT = 6, MAX_PEOPLE = 64, PHOTO_MAX_BYTES = 32 << 20 };
 enum place { STRANGER, FLIGHT, VESSEL };
 
 struct person {
-    char ref[24];
+    char ref[32];
     int photo, face; /* place from the left, 1... */
     struct demo_square square;
 };

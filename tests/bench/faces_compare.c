@@ -14,7 +14,7 @@
 #include <string.h>
 #include "common/pack.h"
 #include "common/reason.h"
-#include "workers/image.h"
+#include "image/image.h"
 #include "workers/vision.h"
 
 enum { MOST = 2048, BATCH = 16, SEEN = 2 };

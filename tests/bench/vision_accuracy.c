@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/reason.h"
-#include "workers/image.h"
+#include "image/image.h"
 #include "workers/vision.h"
 
 enum { MAX_PHOTOS = 4096, BATCH = 4 };

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include "common/pack.h"
-#include "workers/image.h"
+#include "image/image.h"
 #include "workers/vision.h"
 
 enum { WIDTH = 1280, HEIGHT = 720, MOST = 64 };

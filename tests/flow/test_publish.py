@@ -5,6 +5,8 @@ import pathlib
 import shutil
 import tempfile
 
+import cv2
+
 from support import FLIGHT, Stack, Travellers, check, finals, main
 
 
@@ -65,6 +67,49 @@ def test_names_every_traveller_without_portrait(stack, travellers, folder):
     check(told["enrolled"] <= len(references) - 3, "nothing outside the portraits' folder is read")
 
 
+def element(tag, value):
+    """BER-TLV with a length of three bytes."""
+    return tag + b"\x83" + len(value).to_bytes(3, "big") + value
+
+
+def dg2(picture, jpeg_2000):
+    """A passport's DG2 around one picture: ISO/IEC 19794-5, version 010."""
+    block = bytes(16) + bytes([1, jpeg_2000]) + bytes(10) + picture
+    block = (len(block) + 4).to_bytes(4, "big") + block
+    record = b"FAC\x00010\x00" + (len(block) + 14).to_bytes(4, "big") + b"\0\1" + block
+    header = bytes.fromhex("a112 80020101 810102 820100 87020101 88020008")
+    return element(b"\x75", element(b"\x7f\x61", b"\x02\x01\x01" + element(b"\x7f\x60", header + element(b"\x5f\x2e", record))))
+
+
+def as_jp2(path):
+    good, picture = cv2.imencode(".jp2", cv2.imread(str(path)), [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 150])
+    check(good, f"{path} becomes JPEG 2000")
+    return picture.tobytes()
+
+
+def test_portraits_as_passports_hold_them(stack, travellers, folder):
+    portraits = folder / "portraits"
+    portraits.mkdir()
+    for i, path in enumerate(sorted((travellers.folder / "portraits").iterdir())):
+        if i % 3 == 0:
+            (portraits / f"{path.stem}.dg2").write_bytes(dg2(path.read_bytes(), 0))
+        elif i % 3 == 1:
+            (portraits / f"{path.stem}.bin").write_bytes(dg2(as_jp2(path), 1))
+        else:
+            (portraits / f"{path.stem}.jp2").write_bytes(as_jp2(path))
+    table = edit(travellers.folder / "flight.csv", folder / "chips.csv",
+                 lambda rows: [dict(row, journey="419") for row in rows])
+    told = report(stack.publish(table, portraits, "--json"))
+    check(told["enrolled"] == told["travellers"] and not told["without_portrait"], f"all of them are enrolled: {told}")
+    stack.lane("A1", [told["manifest"]])
+    for frame in travellers.frames("A1")[:3]:
+        picture = folder / f"{frame.stem}.jp2"
+        picture.write_bytes(as_jp2(frame))
+        for sent in (frame, picture):
+            final = next(iter(finals(stack.capture("A1", sent)).values()))
+            check(final[0] == "match", f"{sent.name} matches its passport's portrait: {final}")
+
+
 def test_close_and_list(stack, travellers, folder):
     listed = stack.ops("manifest", "list").stdout
     check(FLIGHT in listed, f"{FLIGHT} is not in: {listed}")
@@ -91,7 +136,8 @@ def test_refusals(stack, travellers, folder):
 def test_all():
     with tempfile.TemporaryDirectory() as made, Stack(workers=1) as stack:
         travellers = Travellers(pathlib.Path(made) / "people")
-        for test in (test_costs_only_what_changed, test_names_every_traveller_without_portrait, test_close_and_list,
+        for test in (test_costs_only_what_changed, test_names_every_traveller_without_portrait,
+                     test_portraits_as_passports_hold_them, test_close_and_list,
                      test_refusals):
             with tempfile.TemporaryDirectory() as folder:
                 test(stack, travellers, pathlib.Path(folder))

@@ -1,7 +1,7 @@
 /* Any bytes through the image decoder. Small limits keep each run short; what decodes must be inside them. */
 #include <stdint.h>
 #include <stdlib.h>
-#include "workers/image.h"
+#include "image/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "common/pack.h"
-#include "workers/image.h"
+#include "image/image.h"
 #include "workers/vision.h"
 
 enum { PICTURES = 4, BATCH = 3 };

@@ -11,116 +11,13 @@
 #include <string.h>
 
 #include "common/reason.h"
-#include "roster/publish.h"
-#include "tests/support/redis_server.h"
+#include "tests/unit/document/make_dg2.h"
+#include "tests/unit/roster/publish_world.h"
 
 #define MANIFEST         "air-zx-417-20261204-jfk"
-#define DIM              8
 #define HEADER           "carrier,journey,mode,dep_port,sched_dep,traveller_ref,surname,photo_uri\n"
 #define ROW(ref)         "ZX,417,air,JFK,2026-12-04T18:20," ref ",Doe,\n"
 #define ROW_AT(ref, uri) "ZX,417,air,JFK,2026-12-04T18:20," ref ",Doe," uri "\n"
-
-static struct redis_server server;
-static struct sp_key_file ops, fleet;
-static char folder[TEST_FOLDER_MAX];
-
-/* Plays broker and workers. */
-struct workers {
-    struct sp_store *durable, *galleries;
-    uint8_t pack[16];
-    int enrolled;                            /* portraits asked for, in all */
-    int die_after;                           /* > 0: the desk's connection breaks after so many */
-    void (*before)(struct workers *workers); /* called once before the first job */
-};
-
-static struct sp_store *open_store(void)
-{
-    struct sp_store *store = NULL;
-    const struct sp_store_config config = {server.address, "", "", 2000};
-    if (sp_store_new(&store, &config, NULL) != SP_OK)
-        abort();
-    return store;
-}
-
-/* What a worker does with a job: load by reference, store a template; "faceless" images have no face. */
-static enum sp_status enrol_one(struct workers *w, const char *manifest, struct sp_enrol_job *job,
-                                struct sp_err *err)
-{
-    struct sp_manifest_keys keys;
-    struct sp_manifest_reader reader = {"workers", &fleet};
-    uint8_t *image = NULL;
-    size_t length = 0;
-    float vector[DIM] = {0};
-    enum sp_status status = sp_manifest_open_keys(&keys, w->durable, manifest, &reader, err);
-    if (status == SP_OK)
-        status = sp_manifest_load_portrait(&image, &length, w->durable, manifest, job->portrait, &keys, err);
-    if (status != SP_OK)
-        return status;
-    bool faceless = length >= 8 && memcmp(image, "faceless", 8) == 0;
-    vector[0] = (float)length;
-    if (!faceless)
-        status = sp_template_store(w->galleries, manifest, job->pack, job->template_id, vector, DIM, &keys, err);
-    free(image);
-    job->reason = faceless ? SP_REASON_NO_FACE : SP_REASON_NONE;
-    job->quality = faceless ? 0 : 77;
-    job->done = true;
-    w->enrolled++;
-    return status;
-}
-
-static enum sp_status enrol(void *user, const char *manifest, struct sp_enrol_job *jobs, int count,
-                            enum sp_status (*on_done)(void *publish, int job, struct sp_err *err), void *publish,
-                            struct sp_err *err)
-{
-    struct workers *w = user;
-    enum sp_status status = SP_OK;
-    if (w->before)
-        w->before(w);
-    for (int i = 0; i < count && status == SP_OK; i++) {
-        if (w->die_after > 0 && i == w->die_after)
-            return sp_fail(err, SP_E_UNAVAILABLE, "the desk died");
-        status = enrol_one(w, manifest, &jobs[i], err);
-        if (status == SP_OK)
-            status = on_done(publish, i, err);
-    }
-    return status;
-}
-
-struct world {
-    struct workers workers;
-    struct sp_publish_config config;
-    struct sp_portraits *portraits;
-};
-
-static void world_new(struct world *world)
-{
-    memset(world, 0, sizeof *world);
-    world->workers.durable = open_store();
-    world->workers.galleries = open_store();
-    memset(world->workers.pack, 0xab, 16);
-    world->config = (struct sp_publish_config){
-        .durable = open_store(), .galleries = open_store(), .ops = &ops, .state = SP_MANIFEST_COMPLETE};
-    world->config.enroller = (struct sp_enroller){enrol, &world->workers};
-    memcpy(world->config.workers_public, fleet.public_key, 32);
-    memset(world->config.pack, 0xab, 16);
-    assert_int_equal(sp_portraits_open(&world->portraits, folder, NULL), SP_OK);
-}
-
-static void world_free(struct world *world)
-{
-    sp_store_free(&world->workers.durable);
-    sp_store_free(&world->workers.galleries);
-    sp_store_free(&world->config.durable);
-    sp_store_free(&world->config.galleries);
-    sp_portraits_free(&world->portraits);
-}
-
-static void command(struct sp_store *store, const char *verb, const char *key, const char *more)
-{
-    struct sp_argument arguments[] = {SP_ARG_TEXT(verb), SP_ARG_TEXT(key ? key : ""),
-                                      SP_ARG_TEXT(more ? more : "")};
-    assert_int_equal(sp_store_command(store, arguments, key ? (more ? 3 : 2) : 1, NULL, NULL), SP_OK);
-}
 
 static enum sp_status publish(struct world *world, const char *text, struct sp_publish_report *ret,
                               struct sp_err *err)
@@ -238,7 +135,7 @@ static void test_two_desks(void **state)
     struct sp_err err = {0};
     struct sp_manifest_keys keys;
     struct sp_manifest_index *index = NULL;
-    struct sp_manifest_reader reader = {"ops", &ops};
+    struct sp_manifest_reader reader = {"ops", &world_ops};
     world_new(&world);
     command(world.config.durable, "FLUSHALL", NULL, NULL);
     world.workers.before = other_desk;
@@ -313,6 +210,59 @@ static void test_nothing_outside_is_read(void **state)
     world_free(&world);
 }
 
+/* A DG2 with this many images, of which the second is the first again. */
+static void write_dg2(const char *name, int count)
+{
+    struct face faces[12];
+    char pictures[12][16];
+    for (int i = 0; i < count; i++) {
+        snprintf(pictures[i], sizeof pictures[i], "\xff\xd8\xff picture %c", 'A' + (i == 1 ? 0 : i));
+        faces[i] = (struct face){.bytes = (const uint8_t *)pictures[i], .length = strlen(pictures[i])};
+    }
+    struct buffer record = make_fac(10, faces, count), file = make_dg2(0x5f2e, &record, 1);
+    test_folder_write(world_folder, name, file.bytes, file.length, 0600);
+    free(file.bytes);
+}
+
+/* Each image of a DG2 is a portrait of its row, and what workers get is the picture. */
+static void test_pictures_of_a_dg2(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sp_publish_report report;
+    struct sp_manifest_keys keys;
+    struct sp_manifest_reader reader = {"workers", &world_fleet};
+    struct sp_manifest_index *index = NULL;
+    write_dg2("D1.dg2", 3);
+    write_dg2("D2.bin", 11);
+    test_folder_write(world_folder, "D3.dg2", "\x75\x05\x7f\x61\x02\x02\x00", 7, 0600);
+    world_new(&world);
+    command(world.config.durable, "FLUSHALL", NULL, NULL);
+    assert_int_equal(
+        publish(&world, HEADER ROW("D1") ROW("D2") ROW("D3") ROW_AT("D4", "D1.dg2;T1.jpg"), &report, NULL), SP_OK);
+    assert_int_equal(report.portraits, 2 + 7 + 3); /* D2: eight are read, one of them twice the same */
+    assert_int_equal(report.enrolled, 2 + 7 + 3);
+    assert_int_equal(report.remark_count, 1);
+    assert_int_equal(report.lack_count, 1);
+    assert_int_equal(report.lacks[0].reason, SP_REASON_BAD_PORTRAIT);
+    assert_non_null(strstr(report.lacks[0].text, "portrait D3.dg2: tag 7F61 at offset 2 holds no image"));
+    sp_publish_report_clear(&report);
+    assert_int_equal(sp_manifest_open_keys(&keys, world.config.durable, MANIFEST, &reader, NULL), SP_OK);
+    assert_int_equal(sp_manifest_load_index(&index, world.config.durable, MANIFEST, 1, &keys, NULL), SP_OK);
+    for (int i = 0; i < index->row_count; i++)
+        for (int k = 0; k < index->rows[i].portrait_count; k++) {
+            uint8_t *image = NULL;
+            size_t length = 0;
+            assert_int_equal(sp_manifest_load_portrait(&image, &length, world.config.durable, MANIFEST,
+                                                       index->rows[i].portraits[k].id, &keys, NULL),
+                             SP_OK);
+            assert_int_not_equal(image[0], 0x75);
+            free(image);
+        }
+    sp_manifest_index_free(&index);
+    world_free(&world);
+}
+
 static void test_partial_complete_closed(void **state)
 {
     (void)state;
@@ -331,14 +281,17 @@ static void test_partial_complete_closed(void **state)
     assert_int_equal(report.state, SP_MANIFEST_COMPLETE);
     assert_int_equal(report.version, 2);
     sp_publish_report_clear(&report);
-    assert_int_equal(sp_publish_close(&version, world.config.durable, world.config.galleries, MANIFEST, &ops, NULL),
-                     SP_OK);
+    assert_int_equal(
+        sp_publish_close(&version, world.config.durable, world.config.galleries, MANIFEST, &world_ops, NULL),
+        SP_OK);
     assert_int_equal(version, 3);
-    assert_int_equal(sp_publish_close(&version, world.config.durable, world.config.galleries, MANIFEST, &ops, &err),
-                     SP_E_CLOSED);
+    assert_int_equal(
+        sp_publish_close(&version, world.config.durable, world.config.galleries, MANIFEST, &world_ops, &err),
+        SP_E_CLOSED);
     assert_int_equal(publish(&world, HEADER ROW("T1"), &report, &err), SP_E_CLOSED);
-    assert_int_equal(sp_publish_close(&version, world.config.durable, world.config.galleries, "air-x", &ops, &err),
-                     SP_E_NOTFOUND);
+    assert_int_equal(
+        sp_publish_close(&version, world.config.durable, world.config.galleries, "air-x", &world_ops, &err),
+        SP_E_NOTFOUND);
     world_free(&world);
 }
 
@@ -350,7 +303,8 @@ static void test_seals(void **state)
     struct sp_publish_report report;
     struct sp_manifest_keys keys, worker_keys;
     struct sp_manifest_index *index = NULL;
-    struct sp_manifest_reader desk = {"ops", &ops}, worker = {"workers", &fleet}, stranger = {"ops", &fleet};
+    struct sp_manifest_reader desk = {"ops", &world_ops}, worker = {"workers", &world_fleet},
+                              stranger = {"ops", &world_fleet};
     uint8_t *image = NULL, id[1][16], present = 9;
     float vector[DIM];
     size_t length = 0;
@@ -416,7 +370,7 @@ static void test_store_away(void **state)
     struct world world;
     struct sp_publish_report report;
     world_new(&world);
-    redis_server_kill(&server);
+    redis_server_kill(&world_server);
     assert_int_equal(publish(&world, FOUR, &report, NULL), SP_E_UNAVAILABLE);
     world_free(&world);
 }
@@ -430,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_two_desks),
         cmocka_unit_test(test_desks_at_once),
         cmocka_unit_test(test_nothing_outside_is_read),
+        cmocka_unit_test(test_pictures_of_a_dg2),
         cmocka_unit_test(test_partial_complete_closed),
         cmocka_unit_test(test_seals),
         cmocka_unit_test(test_current),
@@ -440,20 +395,11 @@ int main(void)
                                            {"T2_2.jpg", "another face of T2"},
                                            {"T3.png", "faceless"},
                                            {"T5.jpg", "face of T5"}};
-    if (!redis_server_present()) {
-        printf("skipped: redis-server is not installed\n");
+    if (!world_start())
         return 77;
-    }
-    if (sp_seal_start(NULL) != SP_OK)
-        return 1;
-    sp_key_generate(&ops, SP_KEY_BOX, "ops");
-    sp_key_generate(&fleet, SP_KEY_BOX, "fleet");
-    test_folder_new(folder);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        test_folder_write(folder, files[i][0], files[i][1], strlen(files[i][1]), 0600);
-    redis_server_start(&server, NULL);
+        world_portrait(files[i][0], files[i][1]);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    test_folder_remove(folder);
+    world_stop();
     return failed;
 }

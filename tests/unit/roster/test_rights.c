@@ -137,6 +137,7 @@ static void test_galleries(void **state)
         {"ops", "MGET sp:g:{a}:00", SP_E_DENIED},
         {"ops", "SADD sp:fleet w-2", SP_E_DENIED},
         {"ops", "SET sp:fleet:w-1 y", SP_E_DENIED},
+        {"ops", "UNLINK sp:fleet:w-1", SP_E_DENIED},
     };
     char config[4096];
     (void)state;

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "workers/image.h"
+#include "image/image.h"
 #include "workers/resample.h"
 
 static const struct sp_norm plain = {.colour = SP_COLOUR_RGB, .mean = {0, 0, 0}, .scale = 1};

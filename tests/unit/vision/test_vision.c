@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/reason.h"
-#include "workers/image.h"
+#include "image/image.h"
+#include "tests/unit/image/encode_jp2.h"
 #include "workers/vision.h"
 
 enum { MAX_BATCH = 3, IMAGES = 7, BLANK = 6 };
@@ -215,6 +216,36 @@ static void one_face_is_itself_and_nobody_else(void **state)
     free(again);
 }
 
+/* A passport's chip holds a photograph as JPEG 2000, compressed about this much: the same face to us. */
+static void a_jpeg_2000_portrait_is_the_same_face(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sp_image *photo = fixture->images[0], *decoded = NULL;
+    struct sp_image_limits limits = sp_image_limits_default();
+    struct encode_jp2_spec spec = {.picture = {.width = photo->width, .height = photo->height, .channels = 3},
+                                   .pixels = photo->pixels,
+                                   .boxes = 1,
+                                   .lossy = 12};
+    enum sp_vision_mode mode = SP_VISION_ENROL;
+    int first = 0;
+    uint8_t *bytes;
+    size_t length;
+    assert_int_equal(photo->stride, 3 * photo->width);
+    encode_jp2(&spec, &bytes, &length);
+    assert_int_equal(sp_image_decode(&decoded, bytes, length, &limits, NULL), SP_OK);
+    free(bytes);
+    struct sp_faces *plain = analysed(fixture, 1, &first, &mode);
+    fixture->images[0] = decoded;
+    struct sp_faces *jp2 = analysed(fixture, 1, &first, &mode);
+    fixture->images[0] = photo;
+    assert_true(plain->faces[0].embedded);
+    assert_true(jp2->faces[0].embedded);
+    assert_true(distance(fixture, &plain->faces[0], &jp2->faces[0]) < 0.2); /* strangers: 0.6 and more */
+    free(plain);
+    free(jp2);
+    sp_image_free(&decoded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +253,7 @@ int main(void)
         cmocka_unit_test(modes_choose_the_detector),
         cmocka_unit_test(faces_are_described),
         cmocka_unit_test(one_face_is_itself_and_nobody_else),
+        cmocka_unit_test(a_jpeg_2000_portrait_is_the_same_face),
     };
     if (!getenv("SALLYPORT_PACK")) {
         printf("SKIP: SALLYPORT_PACK names no model pack\n");

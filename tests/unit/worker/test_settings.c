@@ -9,8 +9,9 @@
 
 #include "common/log.h"
 #include "gpu/engine.h"
-#include "workers/image.h"
+#include "image/image.h"
 #include "workers/settings.h"
+#include "workers/vision.h"
 
 static void test_sample_parses(void **state)
 {

@@ -1,6 +1,6 @@
 /* Encoders for tests: images made in memory, so that no test needs an image file. */
-#ifndef SALLYPORT_TESTS_VISION_ENCODE_H
-#define SALLYPORT_TESTS_VISION_ENCODE_H
+#ifndef SALLYPORT_TESTS_IMAGE_ENCODE_H
+#define SALLYPORT_TESTS_IMAGE_ENCODE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -8,8 +8,9 @@
 /* What to write. Pixels are a fixed pattern of position; encode_pixel tells it. */
 struct encode_spec {
     int width, height;
-    int channels;    /* jpeg: 1, 3 or 4 (Adobe CMYK); png: 1 grey, 2 grey + alpha, 3, 4 RGB + alpha, 0 palette + tRNS */
-    int depth;       /* png: 8 or 16 */
+    int channels; /* jpeg: 1, 3 or 4 (Adobe CMYK); png: 1 grey, 2 grey + alpha, 3, 4 RGB + alpha, 0 palette + tRNS
+                   */
+    int depth;    /* png: 8 or 16 */
     int progressive; /* jpeg: progressive; png: interlaced */
     int orientation; /* jpeg: EXIF orientation, 0 for none */
     int big_endian;  /* jpeg: of the EXIF block */

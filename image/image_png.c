@@ -1,4 +1,4 @@
-#include "workers/image_codec.h"
+#include "image/image_codec.h"
 
 #include <setjmp.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "workers/image_codec.h"
+#include "image/image_codec.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +60,34 @@ enum sp_status sp_image_check_size(const struct sp_image_limits *limits, uint64_
     return SP_OK;
 }
 
+enum sp_image_kind sp_image_sniff(const uint8_t *bytes, size_t length)
+{
+    static const struct {
+        enum sp_image_kind kind;
+        size_t length;
+        uint8_t magic[12];
+    } known[] = {
+        {SP_IMAGE_JPEG, 3, {0xff, 0xd8, 0xff}},
+        {SP_IMAGE_PNG, 8, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}},
+        {SP_IMAGE_JP2, 12, {0, 0, 0, 12, 'j', 'P', ' ', ' ', '\r', '\n', 0x87, '\n'}},
+        {SP_IMAGE_J2K, 4, {0xff, 0x4f, 0xff, 0x51}},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (length >= known[i].length && memcmp(bytes, known[i].magic, known[i].length) == 0)
+            return known[i].kind;
+    return SP_IMAGE_NONE;
+}
+
+const char *sp_image_kind_word(enum sp_image_kind kind)
+{
+    static const char *const words[] = {
+#define X(constant, word) word,
+        SP_IMAGE_KIND_LIST(X)
+#undef X
+    };
+    return kind >= 0 && kind < SP_IMAGE_KIND_COUNT ? words[kind] : words[SP_IMAGE_NONE];
+}
+
 /* A copy of source with EXIF orientation 2..8 undone. Orientations 5..8 swap the sides. */
 static enum sp_status oriented(struct sp_image **ret_image, const struct sp_image *source, int orientation,
                                struct sp_err *err)
@@ -88,17 +116,9 @@ static enum sp_status oriented(struct sp_image **ret_image, const struct sp_imag
     return SP_OK;
 }
 
-enum sp_status sp_image_decode(struct sp_image **ret_image, const uint8_t *bytes, size_t length,
-                               const struct sp_image_limits *limits, struct sp_err *err)
+static enum sp_status upright_jpeg(struct sp_image **ret_image, const uint8_t *bytes, size_t length,
+                                   const struct sp_image_limits *limits, struct sp_err *err)
 {
-    static const uint8_t png_magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    if (length > limits->max_bytes)
-        return sp_fail(err, SP_E_LIMIT, "an image file of %zu bytes is over the limit of %zu bytes", length,
-                       limits->max_bytes);
-    if (length >= sizeof png_magic && memcmp(bytes, png_magic, sizeof png_magic) == 0)
-        return sp_image_png_decode(ret_image, bytes, length, limits, err);
-    if (length < 3 || bytes[0] != 0xff || bytes[1] != 0xd8 || bytes[2] != 0xff)
-        return sp_fail(err, SP_E_UNSUPPORTED, "%zu bytes that are neither JPEG nor PNG: send one of these", length);
     struct sp_image *image = NULL, *upright = NULL;
     enum sp_status status = sp_image_jpeg_decode(&image, bytes, length, limits, err);
     if (status != SP_OK)
@@ -113,4 +133,24 @@ enum sp_status sp_image_decode(struct sp_image **ret_image, const uint8_t *bytes
     if (status == SP_OK)
         *ret_image = upright;
     return status;
+}
+
+enum sp_status sp_image_decode(struct sp_image **ret_image, const uint8_t *bytes, size_t length,
+                               const struct sp_image_limits *limits, struct sp_err *err)
+{
+    if (length > limits->max_bytes)
+        return sp_fail(err, SP_E_LIMIT, "an image file of %zu bytes is over the limit of %zu bytes", length,
+                       limits->max_bytes);
+    switch (sp_image_sniff(bytes, length)) {
+    case SP_IMAGE_JPEG:
+        return upright_jpeg(ret_image, bytes, length, limits, err);
+    case SP_IMAGE_PNG:
+        return sp_image_png_decode(ret_image, bytes, length, limits, err);
+    case SP_IMAGE_JP2:
+    case SP_IMAGE_J2K:
+        return sp_image_jp2_decode(ret_image, bytes, length, limits, err);
+    default:
+        return sp_fail(err, SP_E_UNSUPPORTED,
+                       "%zu bytes that are neither JPEG, PNG nor JPEG 2000: send one of these", length);
+    }
 }

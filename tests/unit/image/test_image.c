@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "encode.h"
-#include "workers/image_codec.h"
+#include "image/image_codec.h"
 
 static struct sp_image *decoded(const uint8_t *bytes, size_t length)
 {
