@@ -31,6 +31,8 @@ struct sp_backend_ops {
     enum sp_status (*open)(void **ret_state, const struct sp_engine_config *config, char *ret_text,
                            size_t text_size, struct sp_err *err);
     void (*close)(void *state);
+    /* As sp_engine_note. Optional. */
+    void (*note)(void *state, char *ret_text, size_t size);
 
     /* Plan a net for 1..program->max_batch. The program stays alive and unchanged as long as the net. */
     enum sp_status (*net_new)(void **ret_net, void *state, const struct sp_program *program, struct sp_err *err);
@@ -46,8 +48,8 @@ struct sp_backend_ops {
     /* Top-k of probes that all point at one gallery; vectors are finite, 1 <= k <= 64. hits[row * k + rank]. */
     enum sp_status (*match)(void *state, const struct sp_rows *rows, const void *store, const float *const *vectors,
                             int count, int k, struct sp_hit *ret_hits, struct sp_err *err);
-    /* The same for probes that point at any number of galleries, in one call. Optional: without it, neighbouring probes
-     * of one gallery go to `match` together. */
+    /* The same for probes that point at any number of galleries, in one call. Optional: without it, neighbouring
+     * probes of one gallery go to `match` together. */
     enum sp_status (*match_many)(void *state, const struct sp_match_row *rows, int count, int k,
                                  struct sp_hit *ret_hits, struct sp_err *err);
     /* Bytes of device memory a store takes. Optional: 0. */

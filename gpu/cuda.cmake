@@ -1,6 +1,6 @@
 # The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
 add_library(sallyport_cuda MODULE
-  cuda_module.c cuda_device.c
+  cuda_module.c cuda_build_id.c cuda_device.c cuda_tune.c
   cuda_net.c cuda_step.c cuda_plan.c cuda_build.c cuda_build_product.c cuda_build_move.c cuda_build_element.c
   cuda_weights.c cuda_gemm.c
   cuda_conv.cu cuda_depthwise.cu cuda_window.cu cuda_map.cu cuda_reduce.cu
@@ -12,7 +12,7 @@ target_include_directories(sallyport_cuda PRIVATE ${CMAKE_SOURCE_DIR} ${CUDATool
 # What the module needs of the engine comes out of its library; only the entry leaves the module, so that nothing of it
 # is confused with the program's own copy.
 target_link_libraries(sallyport_cuda PRIVATE sp_gpu sp_core CUDA::cublasLt CUDA::cudart_static)
-target_link_options(sallyport_cuda PRIVATE "LINKER:--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cuda.map" LINKER:-Bsymbolic)
+target_link_options(sallyport_cuda PRIVATE "LINKER:--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cuda.map" LINKER:-Bsymbolic LINKER:--build-id)
 set_target_properties(sallyport_cuda PROPERTIES
   PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
   LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda.map LINKER_LANGUAGE C

@@ -73,26 +73,20 @@ struct operands {
     struct sp_cuda_view x, residual, out;
 };
 
-static void emit_pointwise(struct sp_cuda_build *build, const struct sp_cuda_source *source,
-                           const struct operands *at, const float *bias)
+/* A step that the library can do as well: over the same weights, whose rows are longer than it needs. */
+static void offer_library(struct sp_cuda_build *build, const struct sp_cuda_source *source,
+                          const struct operands *at, int pitch, struct sp_cuda_ref bias)
 {
-    int k = sp_cuda_pitch(source->ic), n = sp_cuda_pitch(source->oc);
-    struct sp_cuda_ref weights =
-        sp_cuda_build_take_halfs(build, sp_cuda_pack_conv(source, n, k), (size_t)n * (size_t)k);
-    struct sp_cuda_ref halfs = sp_cuda_build_take_halfs(build, half_vector(bias, (size_t)n), (size_t)n);
-    struct sp_cuda_step *step = sp_cuda_build_step(build, SP_STEP_GEMM);
+    struct sp_cuda_step *step = build->status ? NULL : &build->plan->steps[build->plan->step_count - 1];
     if (!step)
         return;
-    step->gemm.rows = at->x.dims[0] * source->oh * source->ow;
-    step->gemm.n = n;
-    step->gemm.k = k;
-    step->gemm.relu = build->layer->act.kind == SP_ACT_RELU;
-    step->gemm.add = build->layer->residual >= 0;
-    step->weights = weights;
-    step->bias = halfs;
-    step->x = at->x.at;
-    step->residual = at->residual.at;
-    step->out = at->out.at;
+    step->product.rows = at->x.dims[0] * source->oh * source->ow;
+    step->product.n = sp_cuda_pitch(source->oc);
+    step->product.k = sp_cuda_pitch(source->ic);
+    step->product.pitch = pitch;
+    step->product.relu = build->layer->act.kind == SP_ACT_RELU;
+    step->product.add = build->layer->residual >= 0;
+    step->product_bias = bias;
 }
 
 static void emit_implicit(struct sp_cuda_build *build, const struct sp_cuda_source *source,
@@ -107,7 +101,10 @@ static void emit_implicit(struct sp_cuda_build *build, const struct sp_cuda_sour
     struct sp_cuda_ref bias = sp_cuda_build_constant(build, border->bias,
                                                      (size_t)border->row_classes * (size_t)border->column_classes *
                                                          (size_t)out_pitch * sizeof(float));
-    struct sp_cuda_ref tables[2] = {{0}, {0}};
+    bool library = pointwise(&source->window) && library_act(&build->layer->act) && !border->row_class;
+    struct sp_cuda_ref halfs = {0}, tables[2] = {{0}, {0}};
+    if (library)
+        halfs = sp_cuda_build_take_halfs(build, half_vector(border->bias, (size_t)out_pitch), (size_t)out_pitch);
     if (border->row_class) {
         tables[0] = sp_cuda_build_constant(build, border->row_class, (size_t)source->oh * sizeof(int));
         tables[1] = sp_cuda_build_constant(build, border->column_class, (size_t)source->ow * sizeof(int));
@@ -136,6 +133,8 @@ static void emit_implicit(struct sp_cuda_build *build, const struct sp_cuda_sour
     step->x = at->x.at;
     step->residual = at->residual.at;
     step->out = at->out.at;
+    if (library)
+        offer_library(build, source, at, columns, halfs);
 }
 
 static void emit_depthwise(struct sp_cuda_build *build, const struct sp_cuda_source *source,
@@ -230,8 +229,6 @@ void sp_cuda_build_conv(struct sp_cuda_build *build)
         emit_depthwise(build, &source, &at);
     else if (layer->conv.group > 1)
         emit_grouped(build, &source, &at);
-    else if (pointwise(&source.window) && library_act(&layer->act) && !border.row_class)
-        emit_pointwise(build, &source, &at, border.bias);
     else
         emit_implicit(build, &source, &at, &border);
     sp_cuda_border_clear(&border);
@@ -252,13 +249,13 @@ static bool emit_library(struct sp_cuda_build *build, int64_t rows, int64_t k, i
     struct sp_cuda_step *step = sp_cuda_build_step(build, SP_STEP_GEMM);
     if (!step)
         return true;
-    step->gemm.rows = rows;
-    step->gemm.n = n;
-    step->gemm.k = k;
-    step->gemm.relu = layer->act.kind == SP_ACT_RELU;
-    step->gemm.f32_output = true;
+    step->product.rows = rows;
+    step->product.n = n;
+    step->product.k = step->product.pitch = k;
+    step->product.relu = layer->act.kind == SP_ACT_RELU;
+    step->product.f32_output = true;
     step->weights = weights;
-    step->bias = bias;
+    step->product_bias = bias;
     step->x = a.at;
     step->out = out.at;
     return true;

@@ -151,7 +151,11 @@ static enum sp_status read_facts(struct sp_cuda_facts *facts, int number, struct
                                     .multiprocessors = properties.multiProcessorCount,
                                     .memory_bytes = properties.totalGlobalMem,
                                     .l2_bytes = (size_t)properties.l2CacheSize,
-                                    .shared_bytes = properties.sharedMemPerBlockOptin};
+                                    .shared_bytes = properties.sharedMemPerBlockOptin,
+                                    .runtime = CUDART_VERSION,
+                                    .timed = true};
+    if (cudaDriverGetVersion(&facts->driver) != cudaSuccess)
+        facts->driver = 0;
     snprintf(facts->name, sizeof facts->name, "%.63s", properties.name);
     return SP_OK;
 }

@@ -27,6 +27,8 @@ struct sp_cuda_facts {
     int multiprocessors;
     size_t memory_bytes, l2_bytes;
     size_t shared_bytes; /* most one block may have */
+    int driver, runtime; /* versions as CUDA counts them: 13000 */
+    bool timed;          /* times of events say how fast kernels are */
 };
 
 /* SP_E_UNSUPPORTED with the reason: no driver, no such device, too old. text: as sp_engine_describe. */

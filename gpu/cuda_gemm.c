@@ -67,6 +67,11 @@ void sp_cuda_blas_free(struct sp_cuda_blas **blas)
     *blas = NULL;
 }
 
+int sp_cuda_blas_version(void)
+{
+    return (int)cublasLtGetVersion();
+}
+
 static enum sp_status describe(struct sp_cuda_gemm *gemm, struct sp_err *err)
 {
     const struct sp_cuda_gemm_config *config = &gemm->config;
@@ -98,7 +103,7 @@ static enum sp_status describe(struct sp_cuda_gemm *gemm, struct sp_err *err)
     if (!status)
         status = BLAS_TRY(blas, err,
                           cublasLtMatrixLayoutCreate(&gemm->weights, CUDA_R_16F, (uint64_t)config->k,
-                                                     (uint64_t)config->n, config->k));
+                                                     (uint64_t)config->n, config->pitch));
     return status;
 }
 
@@ -134,7 +139,7 @@ static enum sp_status choose(struct sp_cuda_gemm *gemm, struct plan *plan, int64
         status = BLAS_TRY(blas, err,
                           cublasLtMatmulAlgoGetHeuristic(blas->handle, gemm->operation, gemm->weights, plan->a,
                                                          plan->d, plan->d, preference, 1, &result, &found));
-    if (!status && found == 0)
+    if (!status && (found == 0 || result.state != CUBLAS_STATUS_SUCCESS))
         status = sp_fail(err, SP_E_UNSUPPORTED, "cuBLASLt has no product of %lld rows, n %lld, k %lld",
                          (long long)rows, (long long)config->n, (long long)config->k);
     if (preference)

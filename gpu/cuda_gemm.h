@@ -14,16 +14,21 @@ enum sp_status sp_cuda_blas_new(struct sp_cuda_blas **ret_blas, struct sp_cuda *
 void sp_cuda_blas_free(struct sp_cuda_blas **blas);
 
 struct sp_cuda_gemm_config {
-    const void *weights; /* device, f16 [n][k] */
+    const void *weights; /* device, f16 [n][pitch] */
     const void *bias;    /* device, [n] of the output's type, or NULL */
-    int64_t n, k;        /* k a multiple of 8 */
+    int64_t n, k;        /* multiples of 8 */
+    int64_t pitch;       /* of the weights' rows, >= k, a multiple of 8 */
     bool relu;
     bool add; /* there is a C */
     bool f32_output;
     int64_t most_rows;
 };
 
-/* Choose the library's algorithms for row counts rows[0..count-1] (ascending, the last is most_rows). */
+/* Of the library, as it counts. */
+int sp_cuda_blas_version(void);
+
+/* Choose the library's algorithms for row counts rows[0..count-1] (ascending, the last is most_rows).
+ * SP_E_UNSUPPORTED where it has none. */
 enum sp_status sp_cuda_gemm_new(struct sp_cuda_gemm **ret_gemm, struct sp_cuda_blas *blas,
                                 const struct sp_cuda_gemm_config *config, const int64_t *rows, int count,
                                 struct sp_err *err);

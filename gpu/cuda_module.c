@@ -1,20 +1,24 @@
 /* The entry of sallyport_cuda.so and its table. */
 #include <stdlib.h>
 #include "gpu/cuda.h"
+#include "gpu/cuda_build_id.h"
+#include "gpu/cuda_choice.h"
 #include "gpu/cuda_device.h"
 #include "gpu/cuda_match.h"
 #include "gpu/cuda_net.h"
 #include "gpu/cuda_pixels.h"
 
-/* An engine's state: the device, and what matches keep on it. Nets get the device alone. */
+/* An engine's state: the device, what matches keep on it, and what nets share. */
 struct state {
     struct sp_cuda *cuda;
     struct sp_cuda_match *match;
+    struct sp_cuda_nets nets;
 };
 
 static void close_cuda(void *state)
 {
     struct state *self = state;
+    sp_cuda_nets_close(&self->nets);
     sp_cuda_match_free(&self->match);
     sp_cuda_close(&self->cuda);
     free(self);
@@ -28,6 +32,11 @@ static enum sp_status open_cuda(void **ret_state, const struct sp_engine_config 
                                  : sp_fail(err, SP_E_NOMEM, "no memory for a device");
     if (!status)
         status = sp_cuda_match_new(&self->match, self->cuda, err);
+    if (!status) {
+        char build[SP_CUDA_BUILD_ID];
+        sp_cuda_build_id(build);
+        status = sp_cuda_nets_open(&self->nets, self->cuda, config->cache_dir, build, err);
+    }
     if (!status)
         *ret_state = self;
     else if (self)
@@ -38,7 +47,13 @@ static enum sp_status open_cuda(void **ret_state, const struct sp_engine_config 
 static enum sp_status new_net(void **ret_net, void *state, const struct sp_program *program, struct sp_err *err)
 {
     struct state *self = state;
-    return sp_cuda_net_new(ret_net, self->cuda, program, err);
+    return sp_cuda_net_new(ret_net, &self->nets, program, err);
+}
+
+static void note(void *state, char *ret_text, size_t size)
+{
+    struct state *self = state;
+    sp_cuda_choices_note(self->nets.choices, ret_text, size);
 }
 
 static enum sp_status new_gallery(void **ret_store, void *state, const struct sp_rows *rows, struct sp_err *err)
@@ -103,6 +118,7 @@ static const struct sp_backend_ops table = {
     .name = "cuda",
     .open = open_cuda,
     .close = close_cuda,
+    .note = note,
     .net_new = new_net,
     .net_run = sp_cuda_net_run,
     .net_describe = sp_cuda_net_describe,

@@ -6,6 +6,7 @@
 #include "gpu/cuda_gemm.h"
 #include "gpu/cuda_plan.h"
 #include "gpu/cuda_step.h"
+#include "gpu/cuda_tune.h"
 
 #define MOST_SIZES   24
 #define PIECE_BYTES  ((size_t)2 << 20) /* host copies and uploads of one batch overlap in pieces of this size */
@@ -18,6 +19,7 @@ struct sp_cuda_net {
     struct sp_cuda_stream *stream;
     struct sp_cuda_blas *blas;   /* NULL where no step is a library product */
     struct sp_cuda_gemm **gemms; /* [steps] */
+    uint8_t *choices;            /* [steps][MOST_SIZES]: of convolutions */
     void *constants, *arena;
     void *inputs, *outputs; /* on the device: port after port, each as many items as the graph in use */
     void *pinned_inputs, *pinned_outputs;
@@ -26,6 +28,22 @@ struct sp_cuda_net {
     struct sp_cuda_graph *graphs[MOST_SIZES];
     bool has_run;
 };
+
+enum sp_status sp_cuda_nets_open(struct sp_cuda_nets *nets, struct sp_cuda *cuda, const char *folder,
+                                 const char *build, struct sp_err *err)
+{
+    const struct sp_cuda_facts *facts = sp_cuda_facts(cuda);
+    char identity[SP_CUDA_IDENTITY];
+    snprintf(identity, sizeof identity, "%s|%d.%d|%d|%d|%d|%d|%.80s", facts->name, facts->major, facts->minor,
+             facts->multiprocessors, facts->driver, facts->runtime, sp_cuda_blas_version(), build);
+    nets->cuda = cuda;
+    return sp_cuda_choices_new(&nets->choices, identity, build[0] ? folder : NULL, err);
+}
+
+void sp_cuda_nets_close(struct sp_cuda_nets *nets)
+{
+    sp_cuda_choices_free(&nets->choices);
+}
 
 void sp_cuda_net_free(void *planned)
 {
@@ -38,6 +56,7 @@ void sp_cuda_net_free(void *planned)
     for (int i = 0; net->gemms && i < net->plan->step_count; i++)
         sp_cuda_gemm_free(&net->gemms[i]);
     free(net->gemms);
+    free(net->choices);
     sp_cuda_blas_free(&net->blas);
     sp_cuda_memory_free(net->cuda, &net->constants);
     sp_cuda_memory_free(net->cuda, &net->arena);
@@ -116,18 +135,48 @@ static enum sp_status make_gemm(struct sp_cuda_net *net, int index, struct sp_er
     int64_t rows[MOST_SIZES];
     enum sp_status status = SP_OK;
     struct sp_cuda_gemm_config config = {.weights = (char *)net->constants + step->weights.bytes,
-                                         .bias = (char *)net->constants + step->bias.bytes,
-                                         .n = step->gemm.n,
-                                         .k = step->gemm.k,
-                                         .relu = step->gemm.relu,
-                                         .add = step->gemm.add,
-                                         .f32_output = step->gemm.f32_output};
+                                         .bias = (char *)net->constants + step->product_bias.bytes,
+                                         .n = step->product.n,
+                                         .k = step->product.k,
+                                         .pitch = step->product.pitch,
+                                         .relu = step->product.relu,
+                                         .add = step->product.add,
+                                         .f32_output = step->product.f32_output};
     for (int i = 0; i < net->size_count; i++)
-        rows[i] = step->gemm.rows * net->sizes[i];
+        rows[i] = step->product.rows * net->sizes[i];
     config.most_rows = rows[net->size_count - 1];
     if (!net->blas)
         status = sp_cuda_blas_new(&net->blas, net->cuda, err);
-    return status ? status : sp_cuda_gemm_new(&net->gemms[index], net->blas, &config, rows, net->size_count, err);
+    if (!status)
+        status = sp_cuda_gemm_new(&net->gemms[index], net->blas, &config, rows, net->size_count, err);
+    /* A convolution that the library refuses is the implicit product's. */
+    return status == SP_E_UNSUPPORTED && step->kind == SP_STEP_CONV ? SP_OK : status;
+}
+
+/* Which kernel each convolution takes at each size. */
+static enum sp_status choose(struct sp_cuda_net *net, struct sp_cuda_choices *choices, struct sp_err *err)
+{
+    enum sp_status status = SP_OK;
+    for (int which = 0; which < net->size_count && !status; which++) {
+        struct sp_cuda_memory memory = memory_of(net, which);
+        for (int i = 0; i < net->plan->step_count && !status; i++) {
+            int choice = 0;
+            if (net->plan->steps[i].kind == SP_STEP_CONV)
+                status = sp_cuda_tune(&choice, choices, net->plan, &net->plan->steps[i], net->gemms[i], &memory,
+                                      net->stream, err);
+            net->choices[i * MOST_SIZES + which] = (uint8_t)choice;
+        }
+    }
+    if (!status)
+        sp_cuda_choices_save(choices);
+    return status;
+}
+
+static enum sp_status run_step(struct sp_cuda_net *net, int index, const struct sp_cuda_memory *memory,
+                               struct sp_err *err)
+{
+    return sp_cuda_step_run(net->plan, &net->plan->steps[index], net->gemms[index],
+                            net->choices[index * MOST_SIZES + memory->which], memory, net->stream, err);
 }
 
 static enum sp_status run_steps(struct sp_cuda_net *net, int which, struct sp_err *err)
@@ -135,7 +184,7 @@ static enum sp_status run_steps(struct sp_cuda_net *net, int which, struct sp_er
     struct sp_cuda_memory memory = memory_of(net, which);
     enum sp_status status = SP_OK;
     for (int i = 0; i < net->plan->step_count && !status; i++)
-        status = sp_cuda_step_run(net->plan, &net->plan->steps[i], net->gemms[i], &memory, net->stream, err);
+        status = run_step(net, i, &memory, err);
     return status;
 }
 
@@ -165,7 +214,8 @@ enum sp_status sp_cuda_net_new(void **ret_net, void *state, const struct sp_prog
     struct sp_cuda_net *net = calloc(1, sizeof *net);
     if (!net)
         return sp_fail(err, SP_E_NOMEM, "no memory for the net");
-    net->cuda = state;
+    struct sp_cuda_nets *nets = state;
+    net->cuda = nets->cuda;
     choose_sizes(net, program->max_batch);
     enum sp_status status = sp_cuda_enter(net->cuda, err);
     if (!status)
@@ -174,11 +224,17 @@ enum sp_status sp_cuda_net_new(void **ret_net, void *state, const struct sp_prog
         status = sp_cuda_stream_new(&net->stream, net->cuda, err);
     if (!status)
         status = take_memory(net, err);
-    if (!status && !(net->gemms = calloc((size_t)net->plan->step_count + 1, sizeof(struct sp_cuda_gemm *))))
-        status = sp_fail(err, SP_E_NOMEM, "no memory for the net");
+    if (!status) {
+        net->gemms = calloc((size_t)net->plan->step_count + 1, sizeof(struct sp_cuda_gemm *));
+        net->choices = calloc((size_t)net->plan->step_count + 1, MOST_SIZES);
+        if (!net->gemms || !net->choices)
+            status = sp_fail(err, SP_E_NOMEM, "no memory for the net");
+    }
     for (int i = 0; !status && i < net->plan->step_count; i++)
-        if (net->plan->steps[i].kind == SP_STEP_GEMM)
+        if (net->plan->steps[i].product.n > 0)
             status = make_gemm(net, i, err);
+    if (!status)
+        status = choose(net, nets->choices, err);
     if (!status)
         status = capture(net, err);
     if (status)
@@ -272,7 +328,7 @@ static enum sp_status profile(struct sp_cuda_net *net, double *ret_us, struct sp
     for (int run = 0; run < PROFILE_RUNS && !status; run++) {
         status = sp_cuda_event_record(marks[0], net->stream, err);
         for (int i = 0; i < count && !status; i++) {
-            status = sp_cuda_step_run(net->plan, &net->plan->steps[i], net->gemms[i], &memory, net->stream, err);
+            status = run_step(net, i, &memory, err);
             if (!status)
                 status = sp_cuda_event_record(marks[i + 1], net->stream, err);
         }
@@ -294,7 +350,8 @@ void sp_cuda_net_describe(const void *planned, void (*line)(void *context, const
     double *us = calloc((size_t)net->plan->step_count + 1, sizeof *us);
     bool timed = us && net->has_run && profile(net, us, NULL) == SP_OK;
     for (int i = 0; i < net->plan->step_count; i++) {
-        sp_cuda_step_text(net->plan, &net->plan->steps[i], step, sizeof step);
+        sp_cuda_step_text(net->plan, &net->plan->steps[i], net->choices[i * MOST_SIZES + net->size_count - 1], step,
+                          sizeof step);
         if (timed)
             snprintf(text, sizeof text, "%s %.1f us at batch %d", step, us[i], net->sizes[net->size_count - 1]);
         else

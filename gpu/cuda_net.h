@@ -1,4 +1,4 @@
-/* Nets of the CUDA backend. Signatures as in struct sp_backend_ops; `state` is a struct sp_cuda.
+/* Nets of the CUDA backend. Signatures as in struct sp_backend_ops; `state` is a struct sp_cuda_nets.
  *
  * A net has one stream, one arena, one cuBLASLt work space and, for each of a ladder of batch sizes (1, 2, 3, 4, 6,
  * 8, 12, ..., max_batch), one graph of all its kernels. A batch runs the graph of the next size up; its surplus
@@ -8,6 +8,19 @@
 
 #include "gpu/cuda_device.h"
 #include "gpu/program.h"
+
+struct sp_cuda_choices;
+
+/* What the nets of an engine share. Thread-safe. */
+struct sp_cuda_nets {
+    struct sp_cuda *cuda;
+    struct sp_cuda_choices *choices; /* measured kernels of layers */
+};
+/* folder: of the file of choices; NULL or "": none. build: the module's, "" where it is not known (then no file).
+ */
+enum sp_status sp_cuda_nets_open(struct sp_cuda_nets *nets, struct sp_cuda *cuda, const char *folder,
+                                 const char *build, struct sp_err *err);
+void sp_cuda_nets_close(struct sp_cuda_nets *nets);
 
 enum sp_status sp_cuda_net_new(void **ret_net, void *state, const struct sp_program *program, struct sp_err *err);
 enum sp_status sp_cuda_net_run(void *net, int batch, const float *const *inputs, const float **ret_outputs,

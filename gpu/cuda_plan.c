@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "gpu/cuda_build.h"
 
 typedef void build_fn(struct sp_cuda_build *build);
@@ -232,8 +233,8 @@ void sp_cuda_plan_free(struct sp_cuda_plan **plan)
     *plan = NULL;
 }
 
-const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, char *text,
-                              size_t size)
+const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, int choice,
+                              char *text, size_t size)
 {
     static const char *const kernels[] = {
         [SP_STEP_CONV] = "implicit",   [SP_STEP_GEMM] = "cublaslt", [SP_STEP_DEPTHWISE] = "depthwise",
@@ -248,6 +249,13 @@ const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_c
         sp_layer_text(plan->program, step->layer, layer, sizeof layer);
     else if (step->out.place == SP_PLACE_OUTPUT)
         snprintf(layer, sizeof layer, "output '%.60s'", plan->program->outputs[step->out.index].name);
-    snprintf(text, size, "%s cuda:%s", layer, kernels[step->kind]);
+    bool tile = step->kind == SP_STEP_CONV && choice < SP_TILE_COUNT;
+    int sides[2] = {0, 0};
+    if (tile)
+        sp_cuda_tile_size((enum sp_cuda_tile)choice, sides);
+    snprintf(text, size, "%s cuda:%s", layer,
+             kernels[step->kind == SP_STEP_CONV && !tile ? SP_STEP_GEMM : step->kind]);
+    if (tile)
+        snprintf(text + strlen(text), size - strlen(text), " %dx%d", sides[0], sides[1]);
     return text;
 }

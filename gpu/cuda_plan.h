@@ -52,10 +52,6 @@ struct sp_cuda_step {
     const struct sp_layer *layer; /* NULL: only moves or converts */
     union {                       /* addresses still empty, sizes of one item */
         struct sp_cuda_conv conv;
-        struct {
-            int64_t rows, n, k;
-            bool relu, add, f32_output;
-        } gemm;
         struct sp_cuda_depthwise depthwise;
         struct sp_cuda_grouped grouped;
         struct sp_cuda_pool pool;
@@ -72,8 +68,13 @@ struct sp_cuda_step {
         struct sp_cuda_norm norm;
         struct sp_cuda_matmul matmul;
     };
+    struct {
+        int64_t rows, n, k, pitch; /* pitch: of the weights, along k */
+        bool relu, add, f32_output;
+    } product;     /* GEMM; CONV where the library could do it as well (n > 0) */
     int batch_dim; /* MAP: which of its dims grows */
     struct sp_cuda_ref x, b, c, out, residual, weights, bias, slope, tables[2];
+    struct sp_cuda_ref product_bias; /* as the library wants it */
 };
 
 struct sp_cuda_buffer {
@@ -98,8 +99,8 @@ struct sp_cuda_plan {
 enum sp_status sp_cuda_plan_new(struct sp_cuda_plan **ret_plan, const struct sp_program *program,
                                 struct sp_err *err);
 void sp_cuda_plan_free(struct sp_cuda_plan **plan);
-/* "conv 3x3 s2 g1 32->64 @..." or "to image", into text; returns text. */
-const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, char *text,
-                              size_t size);
+/* "conv 3x3 s2 g1 32->64 @..." or "to image", into text; returns text. choice: of a CONV (enum sp_cuda_choice). */
+const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, int choice,
+                              char *text, size_t size);
 
 #endif

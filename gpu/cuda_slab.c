@@ -15,6 +15,7 @@ struct sp_cuda_slabs {
     pthread_mutex_t lock;
     struct slab *slabs;
     int count, room;
+    size_t size; /* of a usual slab: whole pages */
 };
 
 enum sp_status sp_cuda_slabs_new(struct sp_cuda_slabs **ret_slabs, struct sp_cuda *cuda, struct sp_err *err)
@@ -23,6 +24,10 @@ enum sp_status sp_cuda_slabs_new(struct sp_cuda_slabs **ret_slabs, struct sp_cud
     if (!slabs)
         return sp_fail(err, SP_E_NOMEM, "no memory for the list of gallery slabs");
     slabs->cuda = cuda;
+    slabs->size = sp_cuda_facts(cuda)->memory_bytes / 64 / SP_CUDA_SLAB_PAGE * SP_CUDA_SLAB_PAGE;
+    slabs->size = slabs->size > SP_CUDA_SLAB_SIZE ? SP_CUDA_SLAB_SIZE
+                  : slabs->size                   ? slabs->size
+                                                  : SP_CUDA_SLAB_PAGE;
     pthread_mutex_init(&slabs->lock, NULL);
     *ret_slabs = slabs;
     return SP_OK;
@@ -68,10 +73,22 @@ static int find_gap(const struct slab *slab, int pages)
     return -1;
 }
 
+/* Give all empty slabs back; whether there was one. */
+static bool drop_empty(struct sp_cuda_slabs *slabs)
+{
+    bool any = false;
+    for (int i = 0; i < slabs->count; i++)
+        if (slabs->slabs[i].memory && slabs->slabs[i].used == 0) {
+            drop(slabs, &slabs->slabs[i]);
+            any = true;
+        }
+    return any;
+}
+
 /* A new slab of at least that many pages, in a free place of the list. */
 static enum sp_status grow(struct sp_cuda_slabs *slabs, int pages, struct slab **ret_slab, struct sp_err *err)
 {
-    int place = 0, standard = (int)(SP_CUDA_SLAB_SIZE / SP_CUDA_SLAB_PAGE);
+    int place = 0, standard = (int)(slabs->size / SP_CUDA_SLAB_PAGE);
     void *memory = NULL;
     while (place < slabs->count && slabs->slabs[place].memory)
         place++;
@@ -88,7 +105,10 @@ static enum sp_status grow(struct sp_cuda_slabs *slabs, int pages, struct slab *
     int *runs = calloc((size_t)pages, sizeof *runs);
     if (!runs)
         return sp_fail(err, SP_E_NOMEM, "no memory for a gallery slab's pages");
-    enum sp_status status = sp_cuda_memory_new(&memory, slabs->cuda, (size_t)pages * SP_CUDA_SLAB_PAGE, err);
+    size_t bytes = (size_t)pages * SP_CUDA_SLAB_PAGE;
+    enum sp_status status = sp_cuda_memory_new(&memory, slabs->cuda, bytes, err);
+    if (status == SP_E_NOMEM && drop_empty(slabs))
+        status = sp_cuda_memory_new(&memory, slabs->cuda, bytes, err);
     if (status) {
         free(runs);
         return status;
@@ -146,7 +166,7 @@ void sp_cuda_slabs_give(struct sp_cuda_slabs *slabs, void *piece)
         size_t page = (size_t)(at - slab->memory) / SP_CUDA_SLAB_PAGE;
         slab->used -= slab->runs[page];
         slab->runs[page] = 0;
-        bool own = (size_t)slab->pages * SP_CUDA_SLAB_PAGE > SP_CUDA_SLAB_SIZE;
+        bool own = (size_t)slab->pages * SP_CUDA_SLAB_PAGE > slabs->size;
         if (slab->used == 0 && (own || has_empty(slabs, slab)))
             drop(slabs, slab);
         break;

@@ -25,24 +25,7 @@ static void *address(const struct run *run, const struct sp_cuda_ref *ref)
     }
 }
 
-/* Large tiles use the tensor cores best; small ones keep all multiprocessors busy when there are few pixels. */
-static enum sp_cuda_tile choose_tile(const struct sp_cuda_conv *conv, int multiprocessors)
-{
-    int64_t pixels = (int64_t)conv->n * conv->oh * conv->ow;
-    enum sp_cuda_tile tile = SP_TILE_64X32;
-    for (int i = 0; i < SP_TILE_COUNT; i++) {
-        int size[2];
-        sp_cuda_tile_size((enum sp_cuda_tile)i, size);
-        int64_t blocks = (pixels + size[0] - 1) / size[0] * ((conv->out_pitch + size[1] - 1) / size[1]);
-        if (conv->out_pitch <= size[1] / 2 || (blocks < multiprocessors && i + 1 < SP_TILE_COUNT))
-            continue;
-        tile = (enum sp_cuda_tile)i;
-        break;
-    }
-    return tile;
-}
-
-static enum sp_status run_conv(const struct run *run)
+static enum sp_status run_conv(const struct run *run, enum sp_cuda_tile tile)
 {
     struct sp_cuda_conv args = run->step->conv;
     args.x = address(run, &run->step->x);
@@ -54,7 +37,6 @@ static enum sp_status run_conv(const struct run *run)
     args.out = address(run, &run->step->out);
     args.act.slope = address(run, &run->step->slope);
     args.n *= run->memory->batch;
-    enum sp_cuda_tile tile = choose_tile(&args, sp_cuda_facts(run->cuda)->multiprocessors);
     return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_conv_launch(run->stream, &args, tile));
 }
 
@@ -207,8 +189,15 @@ static enum sp_status run_matmul(const struct run *run)
     return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_matmul_launch(run->stream, &args));
 }
 
+static enum sp_status run_product(const struct run *run, struct sp_cuda_gemm *gemm, struct sp_cuda_stream *stream)
+{
+    const struct sp_cuda_step *step = run->step;
+    return sp_cuda_gemm_run(gemm, stream, run->memory->which, address(run, &step->x), address(run, &step->residual),
+                            address(run, &step->out), run->err);
+}
+
 enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
-                                struct sp_cuda_gemm *gemm, const struct sp_cuda_memory *memory,
+                                struct sp_cuda_gemm *gemm, int choice, const struct sp_cuda_memory *memory,
                                 struct sp_cuda_stream *stream, struct sp_err *err)
 {
     struct run run = {.plan = plan,
@@ -219,10 +208,9 @@ enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp
                       .err = err};
     switch (step->kind) {
     case SP_STEP_CONV:
-        return run_conv(&run);
+        return choice < SP_TILE_COUNT ? run_conv(&run, (enum sp_cuda_tile)choice) : run_product(&run, gemm, stream);
     case SP_STEP_GEMM:
-        return sp_cuda_gemm_run(gemm, stream, memory->which, address(&run, &step->x),
-                                address(&run, &step->residual), address(&run, &step->out), err);
+        return run_product(&run, gemm, stream);
     case SP_STEP_DEPTHWISE:
         return run_depthwise(&run);
     case SP_STEP_GROUPED:

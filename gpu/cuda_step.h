@@ -13,9 +13,10 @@ struct sp_cuda_memory {
     int which; /* number of the batch size, for products */
 };
 
-/* Without waiting. gemm: of a GEMM step, else NULL. */
+/* Without waiting. gemm: of a GEMM step and of a CONV that the library can do, else NULL. choice: of a CONV (enum
+ * sp_cuda_choice). */
 enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
-                                struct sp_cuda_gemm *gemm, const struct sp_cuda_memory *memory,
+                                struct sp_cuda_gemm *gemm, int choice, const struct sp_cuda_memory *memory,
                                 struct sp_cuda_stream *stream, struct sp_err *err);
 
 #endif

@@ -83,6 +83,14 @@ const char *sp_engine_fallback_reason(const struct sp_engine *engine)
     return engine->fallback;
 }
 
+void sp_engine_note(const struct sp_engine *engine, char *ret_text, size_t size)
+{
+    if (engine->backend->note)
+        engine->backend->note(engine->state, ret_text, size);
+    else if (size)
+        ret_text[0] = '\0';
+}
+
 const struct sp_backend_ops *sp_engine_backend(const struct sp_engine *engine)
 {
     return engine->backend;

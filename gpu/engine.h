@@ -31,7 +31,9 @@ struct sp_engine_config {
     enum sp_backend backend;
     int device;  /* cuda: device number; default 0 */
     int threads; /* cpu: compute threads of one sp_net_run; default 1 (OpenMP spin barriers hurt on shared cores) */
-    /* Tests only; zero in life. The fault comes at call number `fault_after` (1, 2, ...) of its kind after opening. */
+    const char *cache_dir; /* cuda: folder where measured choices of kernels are kept; NULL or "": none */
+    /* Tests only; zero in life. The fault comes at call number `fault_after` (1, 2, ...) of its kind after opening.
+     */
     enum sp_engine_fault fault;
     int fault_after;
 };
@@ -46,6 +48,8 @@ void sp_engine_free(struct sp_engine **engine);
 /* "cpu (oneDNN 2.6.3, avx512_core_bf16)"; and for AUTO why a better backend was not taken, "" if it was. */
 const char *sp_engine_describe(const struct sp_engine *engine);
 const char *sp_engine_fallback_reason(const struct sp_engine *engine);
+/* What a person should know that hinders nothing (a cache that was not read or written); "" if there is nothing. */
+void sp_engine_note(const struct sp_engine *engine, char *ret_text, size_t size);
 
 struct sp_tensor_info {
     char name[64];
@@ -86,8 +90,8 @@ int sp_net_output_index(const struct sp_net *net, const char *name);
 enum sp_status sp_net_run(struct sp_net *net, int batch, const float *const *inputs, const float **ret_outputs,
                           struct sp_err *err);
 
-/* One line per planned step of a single item ("conv 3x3 s2 g1 3->32 relu @1x32x256x256 jit:avx512_core 410.0 us"), for
- * `model inspect`; with the time of its last run where the backend keeps it and it has run. Never NULL. */
+/* One line per planned step of a single item ("conv 3x3 s2 g1 3->32 relu @1x32x256x256 jit:avx512_core 410.0 us"),
+ * for `model inspect`; with the time of its last run where the backend keeps it and it has run. Never NULL. */
 void sp_net_describe(const struct sp_net *net, void (*line)(void *context, const char *text), void *context);
 
 #endif

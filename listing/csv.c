@@ -77,8 +77,18 @@ void sp_csv_free(struct sp_csv **csv)
 {
     if (!csv || !*csv)
         return;
+    explicit_bzero((*csv)->text, sizeof(*csv)->text);
     free(*csv);
     *csv = NULL;
+}
+
+char sp_csv_separator(const void *bytes, size_t length)
+{
+    const char *text = bytes;
+    for (size_t i = 0; i < length && i < SP_CSV_MAX_FIELD; i++)
+        if (text[i] == ',' || text[i] == ';' || text[i] == '\t')
+            return text[i];
+    return ',';
 }
 
 void sp_csv_separate(struct sp_csv *csv, char separator)

@@ -24,9 +24,11 @@ struct sp_csv_record {
  * naming the line, before the first record. */
 enum sp_status sp_csv_new(struct sp_csv **ret_csv, const char *name, const void *bytes, size_t length,
                           struct sp_err *err);
-void sp_csv_free(struct sp_csv **csv);
-/* Fields are separated by another character from here on: ';' or a tab. */
+void sp_csv_free(struct sp_csv **csv); /* wipes */
+/* Fields are separated by another character than a comma from here on: ';' or a tab. */
 void sp_csv_separate(struct sp_csv *csv, char separator);
+/* The first of comma, semicolon and tab in the first 4,096 bytes: what separates a file whose first line is a header. */
+char sp_csv_separator(const void *bytes, size_t length);
 /* The next record; empty lines are skipped. SP_E_CLOSED at the end. */
 enum sp_status sp_csv_next(struct sp_csv *csv, struct sp_csv_record *ret_record, struct sp_err *err);
 

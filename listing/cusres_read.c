@@ -37,7 +37,8 @@ static void read_rff(struct sp_paxlst_read *in)
         sp_paxlst_journey_begin(in);
         sp_paxlst_journey_flight(in, 1, 1, "");
     } else if (is(in, 1, "VON") && in->place <= SP_PAXLST_TRANSPORT) { /* a voyage */
-        in->listing->mode = "sea";
+        if (in->transports == 0)
+            in->listing->mode = "sea";
         sp_paxlst_journey_begin(in);
         sp_paxlst_journey_flight(in, 1, 1, "");
     } else if (traveller && is(in, 1, "ABO")) {
@@ -103,15 +104,15 @@ static void read_ftx(struct sp_paxlst_read *in)
 bool sp_paxlst_answer_segment(struct sp_paxlst_read *in)
 {
     const char *tag = in->segment.tag;
-    if (strcmp(tag, "ERP") == 0)
+    if (sp_edifact_tag(tag, "ERP"))
         read_erp(in);
-    else if (strcmp(tag, "RFF") == 0)
+    else if (sp_edifact_tag(tag, "RFF"))
         read_rff(in);
-    else if (strcmp(tag, "ERC") == 0)
+    else if (sp_edifact_tag(tag, "ERC"))
         read_erc(in);
-    else if (strcmp(tag, "FTX") == 0)
+    else if (sp_edifact_tag(tag, "FTX"))
         read_ftx(in);
-    else if (in->place <= SP_PAXLST_TRANSPORT && strcmp(tag, "TDT") != 0)
+    else if (in->place <= SP_PAXLST_TRANSPORT && !sp_edifact_tag(tag, "TDT"))
         return sp_paxlst_journey_segment(in);
     else
         return false;

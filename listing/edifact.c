@@ -198,7 +198,6 @@ struct split {
     char *copy;        /* it, in the scratch, once it differs from the source; else NULL */
     size_t scratch;    /* bytes of the scratch in use */
     int components;
-    bool skipping; /* inside a further repetition */
 };
 
 static enum sp_status no_room(const struct split *split, const char *what, int limit, struct sp_err *err)
@@ -221,23 +220,16 @@ static void start_copy(struct split *split, const char *to)
 static enum sp_status end_component(struct split *split, const char *end, int kind, struct sp_err *err)
 {
     struct sp_edifact_segment *segment = split->segment;
-    if (!split->skipping) {
-        if (split->components == SP_EDIFACT_MAX_COMPONENTS)
-            return no_room(split, "components", SP_EDIFACT_MAX_COMPONENTS, err);
-        struct sp_edifact_view *view = &segment->components[split->components++];
-        view->text = split->copy ? split->copy : split->start;
-        view->length = split->copy ? (size_t)(split->reader->scratch + split->scratch - split->copy)
-                                   : (size_t)(end - split->start);
-    }
+    if (split->components == SP_EDIFACT_MAX_COMPONENTS)
+        return no_room(split, "components", SP_EDIFACT_MAX_COMPONENTS, err);
+    struct sp_edifact_view *view = &segment->components[split->components++];
+    view->text = split->copy ? split->copy : split->start;
+    view->length = split->copy ? (size_t)(split->reader->scratch + split->scratch - split->copy)
+                               : (size_t)(end - split->start);
     split->copy = NULL;
     split->start = end + 1;
-    if (kind == REPETITION) {
-        split->skipping = true;
-        segment->flags |= SP_EDIFACT_REPEATED;
-    }
     if (kind != ELEMENT && kind != TERMINATOR)
         return SP_OK;
-    split->skipping = false;
     segment->first[++segment->element_count] = (uint16_t)split->components;
     return kind == ELEMENT && segment->element_count == SP_EDIFACT_MAX_ELEMENTS
                ? no_room(split, "elements", SP_EDIFACT_MAX_ELEMENTS, err)
@@ -264,7 +256,7 @@ static enum sp_status split_segment(struct split *split, const char *end, const 
     struct sp_edifact *reader = split->reader;
     for (const char *p = split->start; p < end; p++) {
         int kind = reader->kind[(uint8_t)*p];
-        if (kind == PLAIN) {
+        if (kind == PLAIN || kind == REPETITION) {
             if (split->copy)
                 reader->scratch[split->scratch++] = *p;
         } else if (kind == RELEASE) {
@@ -307,6 +299,10 @@ enum sp_status sp_edifact_next(struct sp_edifact *reader, struct sp_edifact_segm
     reader->at = (size_t)(end - reader->bytes);
     memset(segment->tag, 0, sizeof segment->tag);
     struct sp_edifact_view tag = segment->components[0];
+    while (tag.length > 3 && tag.text[tag.length - 1] == ' ') {
+        tag.length--;
+        segment->flags |= SP_EDIFACT_SPACES;
+    }
     if (tag.length == 3 && letter_or_digit(tag.text[0]) && letter_or_digit(tag.text[1]) &&
         letter_or_digit(tag.text[2]))
         memcpy(segment->tag, tag.text, 3);
@@ -318,9 +314,4 @@ struct sp_edifact_view sp_edifact_get(const struct sp_edifact_segment *segment, 
     if (element >= segment->element_count || component >= segment->first[element + 1] - segment->first[element])
         return (struct sp_edifact_view){"", 0};
     return segment->components[segment->first[element] + component];
-}
-
-bool sp_edifact_is(struct sp_edifact_view view, const char *text)
-{
-    return view.length == strlen(text) && memcmp(view.text, text, view.length) == 0;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "common/status.h"
 
 #define SP_EDIFACT_MAX_PREAMBLE   4096 /* bytes before the first segment */
@@ -18,11 +19,10 @@
 #define SP_EDIFACT_MAX_COMPONENTS 128  /* of one segment, all elements together */
 
 enum sp_edifact_flag {
-    SP_EDIFACT_SPACES = 1,       /* spaces or tabs before the tag */
-    SP_EDIFACT_WRAPPED = 2,      /* line breaks inside; they are left out */
-    SP_EDIFACT_RELEASED = 4,     /* a release character before an ordinary one; both are kept */
-    SP_EDIFACT_REPEATED = 8,     /* an element has repetitions; only the first one is here */
-    SP_EDIFACT_UNTERMINATED = 16 /* the bytes end inside; only the last one can have this */
+    SP_EDIFACT_SPACES = 1,      /* spaces or tabs before the tag, or behind it */
+    SP_EDIFACT_WRAPPED = 2,     /* line breaks inside; they are left out */
+    SP_EDIFACT_RELEASED = 4,    /* a release character before an ordinary one; both are kept */
+    SP_EDIFACT_UNTERMINATED = 8 /* the bytes end inside; only the last one can have this */
 };
 
 /* Not NUL-terminated. Points into the source, or into the reader where the segment has release characters. */
@@ -45,10 +45,11 @@ struct sp_edifact {
     char name[128]; /* for messages */
     const char *bytes;
     size_t length, at;
-    int number;         /* segments read */
-    int preamble_lines; /* before the first segment */
-    bool guessed;       /* no UNA, and separators that are not the default ones */
-    char component, element, release, repetition, terminator; /* release, repetition: 0 for none */
+    int number;                                   /* segments read */
+    int preamble_lines;                           /* before the first segment */
+    bool guessed;                                 /* no UNA, and separators that are not the default ones */
+    char component, element, release, terminator; /* release: 0 for none */
+    char repetition; /* 0 for none. It is text: nothing repeats in these messages, and senders use it in names */
     uint8_t kind[256];
     char scratch[SP_EDIFACT_MAX_SEGMENT]; /* components without their release characters */
 };
@@ -64,6 +65,16 @@ enum sp_status sp_edifact_open(struct sp_edifact *reader, const char *name, cons
 enum sp_status sp_edifact_next(struct sp_edifact *reader, struct sp_edifact_segment *segment, struct sp_err *err);
 /* A component, both counted from 0; length 0 if it is not there. */
 struct sp_edifact_view sp_edifact_get(const struct sp_edifact_segment *segment, int element, int component);
-bool sp_edifact_is(struct sp_edifact_view view, const char *text);
+
+static inline bool sp_edifact_is(struct sp_edifact_view view, const char *text)
+{
+    return view.length == strlen(text) && memcmp(view.text, text, view.length) == 0;
+}
+
+/* Whether a segment's tag is this one. */
+static inline bool sp_edifact_tag(const char tag[4], const char wanted[4])
+{
+    return memcmp(tag, wanted, 4) == 0;
+}
 
 #endif

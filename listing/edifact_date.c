@@ -1,12 +1,7 @@
 #include "listing/edifact_date.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-struct day {
-    int year, month, day;
-};
 
 static int days_of(int year, int month)
 {
@@ -15,14 +10,13 @@ static int days_of(int year, int month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* now_ms as a day of the calendar; years are kept within 1..9999. */
-static struct day today(int64_t now_ms)
+struct sp_edifact_day sp_edifact_date_day(int64_t wall_ms)
 {
-    time_t seconds = (time_t)(now_ms / 1000);
+    time_t seconds = (time_t)(wall_ms / 1000);
     struct tm tm = {0};
     if (!gmtime_r(&seconds, &tm) || tm.tm_year < 1 - 1900 || tm.tm_year > 9999 - 1900)
-        return (struct day){1970, 1, 1};
-    return (struct day){tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday};
+        return (struct sp_edifact_day){1970, 1, 1};
+    return (struct sp_edifact_day){tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday};
 }
 
 static int number(const char *digits, int count)
@@ -33,17 +27,25 @@ static int number(const char *digits, int count)
     return value;
 }
 
-static bool after(struct day left, struct day right)
+/* `count` digits and what stands after them. */
+static void put_digits(char *ret_text, int value, int count, char after)
+{
+    ret_text[count] = after;
+    for (; count > 0; value /= 10)
+        ret_text[--count] = (char)('0' + value % 10);
+}
+
+static bool later(struct sp_edifact_day left, struct sp_edifact_day right)
 {
     if (left.year != right.year)
         return left.year > right.year;
     return left.month != right.month ? left.month > right.month : left.day > right.day;
 }
 
-static void set_century(struct day *day, enum sp_edifact_century century, struct day now)
+static void set_century(struct sp_edifact_day *day, enum sp_edifact_century century, struct sp_edifact_day now)
 {
     day->year += now.year / 100 * 100;
-    if (century == SP_CENTURY_PAST && after(*day, now))
+    if (century == SP_CENTURY_PAST && later(*day, now))
         day->year -= 100;
     if (century == SP_CENTURY_NEAR && day->year > now.year + 49)
         day->year -= 100;
@@ -53,7 +55,7 @@ static void set_century(struct day *day, enum sp_edifact_century century, struct
 
 enum sp_edifact_date_quality sp_edifact_date_read(struct sp_edifact_date *ret_date, struct sp_edifact_view value,
                                                   struct sp_edifact_view format, enum sp_edifact_century century,
-                                                  int64_t now_ms)
+                                                  struct sp_edifact_day today)
 {
     static const struct {
         const char *code;
@@ -70,19 +72,22 @@ enum sp_edifact_date_quality sp_edifact_date_read(struct sp_edifact_date *ret_da
 
     bool full_year = value.length == 8 || value.length == 12, timed = value.length >= 10;
     const char *p = value.text + (full_year ? 4 : 2);
-    struct day day = {number(value.text, full_year ? 4 : 2), number(p, 2), number(p + 2, 2)};
+    struct sp_edifact_day day = {number(value.text, full_year ? 4 : 2), number(p, 2), number(p + 2, 2)};
     if (day.month < 1 || day.month > 12)
         return SP_EDIFACT_DATE_NONE;
     if (!full_year)
-        set_century(&day, century, today(now_ms));
+        set_century(&day, century, today);
     int hour = timed ? number(p + 4, 2) : 0, minute = timed ? number(p + 6, 2) : 0;
     if (day.year < 1 || day.year > 9999 || day.day < 1 || day.day > days_of(day.year, day.month) || hour > 23 ||
         minute > 59)
         return SP_EDIFACT_DATE_NONE;
-    snprintf(ret_date->date, sizeof ret_date->date, "%04u-%02u-%02u", (unsigned)day.year % 10000,
-             (unsigned)day.month % 100, (unsigned)day.day % 100);
+    put_digits(ret_date->date, day.year, 4, '-');
+    put_digits(ret_date->date + 5, day.month, 2, '-');
+    put_digits(ret_date->date + 8, day.day, 2, 0);
     ret_date->time[0] = 0;
-    if (timed)
-        snprintf(ret_date->time, sizeof ret_date->time, "%02u:%02u", (unsigned)hour % 100, (unsigned)minute % 100);
+    if (timed) {
+        put_digits(ret_date->time, hour, 2, ':');
+        put_digits(ret_date->time + 3, minute, 2, 0);
+    }
     return fits ? SP_EDIFACT_DATE_GOOD : SP_EDIFACT_DATE_GUESSED;
 }

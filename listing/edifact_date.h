@@ -24,10 +24,16 @@ struct sp_edifact_date {
     char time[6];  /* "hh:mm", "" without one */
 };
 
+struct sp_edifact_day {
+    int year, month, day;
+};
+
+/* The day of a wall clock (UTC). */
+struct sp_edifact_day sp_edifact_date_day(int64_t wall_ms);
 /* Reads `value` by its format code (101 YYMMDD, 102 CCYYMMDD, 201 YYMMDDHHMM, 203 CCYYMMDDHHMM; empty: 101 or 201
- * by length). now_ms: today, wall clock. */
+ * by length). */
 enum sp_edifact_date_quality sp_edifact_date_read(struct sp_edifact_date *ret_date, struct sp_edifact_view value,
                                                   struct sp_edifact_view format, enum sp_edifact_century century,
-                                                  int64_t now_ms);
+                                                  struct sp_edifact_day today);
 
 #endif

@@ -88,8 +88,8 @@ void sp_edifact_put_begin(struct sp_edifact_write *out, const struct sp_edifact_
     }
     if (room(out, 16))
         out->length += (size_t)snprintf(out->text + out->length, 16, "UNA:+.? '\n");
-    sp_edifact_put(out, envelope->wide ? "UNB+UNOW:4+%+%+%:%+%++APIS" : "UNB+UNOA:4+%+%+%:%+%++APIS",
-                   envelope->sender, envelope->recipient, day, minute, or_one(envelope->interchange));
+    sp_edifact_put(out, "UNB+UNOA:4+%+%+%:%+%++APIS", envelope->sender, envelope->recipient, day, minute,
+                   or_one(envelope->interchange));
     out->segments = 0;
     snprintf(part, sizeof part, "%02d", envelope->part);
     bool first = envelope->part == 1;
@@ -142,6 +142,12 @@ enum sp_status sp_edifact_put_done(struct sp_edifact_write *out, char **ret_text
                                    const char *what, struct sp_err *err)
 {
     if (out->status == SP_OK) {
+        char *syntax = out->length > 18 ? out->text + 14 : NULL; /* "UNA:+.? '\nUNB+UNOA" */
+        for (size_t i = 0; i < out->length && syntax; i++)
+            if ((uint8_t)out->text[i] >= 0x80) {
+                memcpy(syntax, "UNOW", 4); /* UTF-8 */
+                break;
+            }
         out->text[out->length] = 0; /* room() keeps one byte free */
         *ret_text = out->text;
         *ret_length = out->length;

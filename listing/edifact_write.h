@@ -17,12 +17,12 @@ struct sp_edifact_write {
 /* One segment by its form: "LOC+178+%" has a '%' for each of the texts (const char *) that follow, which are
  * escaped. Empty elements and components at the end are left out. */
 void sp_edifact_put(struct sp_edifact_write *out, const char *form, ...);
-/* UNA, UNB (syntax UNOA, or UNOW for text that is not ASCII, which `wide` says) and UNH; reference "" becomes "1".
+/* UNA, UNB (syntax UNOA; UNOW if anything is not ASCII) and UNH; a reference that is "" becomes "1".
  * now_ms: when it was made. type: "PAXLST:D:05B:UN:IATA". part: 0 none. */
 struct sp_edifact_envelope {
     const char *sender, *recipient, *interchange, *message, *type, *common;
     int part;
-    bool last_part, wide;
+    bool last_part;
     int64_t now_ms;
 };
 void sp_edifact_put_begin(struct sp_edifact_write *out, const struct sp_edifact_envelope *envelope);

@@ -352,15 +352,6 @@ static enum sp_status read_records(struct reader *r, struct sp_csv *csv, struct 
     return status;
 }
 
-/* Semicolons or tabs where the first line that has several fields has no comma. */
-static char separator(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length && i < SP_CSV_MAX_FIELD; i++)
-        if (text[i] == ',' || text[i] == ';' || text[i] == '\t')
-            return text[i];
-    return ',';
-}
-
 enum sp_status sp_fal_parse(struct sp_listing **ret_listing, const char *name, const void *bytes, size_t length,
                             int form, struct sp_err *err)
 {
@@ -374,7 +365,7 @@ enum sp_status sp_fal_parse(struct sp_listing **ret_listing, const char *name, c
     if (status == SP_OK)
         status = sp_listing_new(&r->listing, SP_LISTING_FAL6, err);
     if (status == SP_OK) {
-        sp_csv_separate(csv, separator(bytes, length));
+        sp_csv_separate(csv, sp_csv_separator(bytes, length));
         status = read_records(r, csv, err);
     }
     if (status == SP_OK)
@@ -393,7 +384,7 @@ bool sp_fal_looks_like(const void *bytes, size_t length)
     bool found = false;
     if (sp_csv_new(&csv, "", bytes, length, NULL) != SP_OK)
         return false;
-    sp_csv_separate(csv, separator(bytes, length));
+    sp_csv_separate(csv, sp_csv_separator(bytes, length));
     for (int i = 0; i < 40 && !found && sp_csv_next(csv, &record, NULL) == SP_OK; i++)
         found = is_header(&record);
     sp_csv_free(&csv);

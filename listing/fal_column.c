@@ -119,8 +119,10 @@ static const struct {
 int sp_fal_column(const char *title)
 {
     char plain[64];
-    size_t at = 0;
+    size_t at = 0, number = strspn(title, "0123456789. ");
     int inside = 0;
+    if (number > 0 && (title[number - 1] == ' ' || title[number - 1] == '.'))
+        title += number; /* "7. Family name", as the form prints it */
     for (; *title; title++) {
         inside += *title == '(';
         if (inside == 0 && isalnum((unsigned char)*title)) {

@@ -19,7 +19,8 @@ enum sp_fal_column {
     SP_FAL_COLUMN_COUNT = SP_FAL_FIELD + SP_FIELD_COUNT,
 };
 
-/* -1: unknown. Case, spaces and punctuation do not count, nor what stands in parentheses. */
+/* -1: unknown. Case, spaces and punctuation do not count, nor what stands in parentheses, nor a
+ * number in front. */
 int sp_fal_column(const char *title);
 /* "Passport" to P, "seaman's book" to S, "identity card" to I, "visa" to V; others as they are. */
 const char *sp_fal_document_type(const char *nature);

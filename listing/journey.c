@@ -118,13 +118,16 @@ static enum sp_status put_port(struct sp_listing *listing, const char **ret, con
 static enum sp_status put_time(struct sp_listing *listing, const char **ret, const char *name, const char *text,
                                int segment, size_t offset, struct sp_err *err)
 {
-    char time[17];
+    char time[17], trimmed[64];
     bool zone = false;
     while (text && (*text == ' ' || *text == '\t'))
         text++;
     if (!text || !*text)
         return SP_OK;
-    if (!sp_field_time(time, &zone, text)) {
+    snprintf(trimmed, sizeof trimmed, "%s", text);
+    for (size_t length = strlen(trimmed); trimmed[length - 1] == ' ' || trimmed[length - 1] == '\t'; length--)
+        trimmed[length - 1] = 0; /* it does not begin with one */
+    if (!sp_field_time(time, &zone, trimmed)) {
         sp_listing_deviate_value(listing, segment, offset, "%s must be a date or time as 2026-12-04T18:20", name);
         return SP_OK;
     }

@@ -173,6 +173,27 @@ static size_t put_character(char *ret, size_t *at, const uint8_t *p, size_t left
     return length;
 }
 
+/* Printable ASCII: most of what comes. */
+static bool is_plain(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < 0x20 || text[i] > 0x7e)
+            return false;
+    return true;
+}
+
+static enum sp_status copy_text(struct sp_listing *listing, const char **ret_text, const char *text,
+                                 size_t length, struct sp_err *err)
+{
+    char *copy = sp_arena_text(listing->arena, length + 1);
+    if (!copy)
+        return no_memory(err);
+    memcpy(copy, text, length);
+    copy[length] = 0;
+    *ret_text = copy;
+    return SP_OK;
+}
+
 enum sp_status sp_listing_text(struct sp_listing *listing, const char **ret_text, const char *text, size_t length,
                                bool *ret_changed, struct sp_err *err)
 {
@@ -183,6 +204,10 @@ enum sp_status sp_listing_text(struct sp_listing *listing, const char **ret_text
         text++, length--;
     while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
         length--;
+    if (ret_changed)
+        *ret_changed = false;
+    if (length > 0 && length <= SP_LISTING_MAX_TEXT - 4 && is_plain(text, length))
+        return copy_text(listing, ret_text, text, length, err);
     const uint8_t *p = (const uint8_t *)text, *end = p + length;
     while (p < end && at + 4 <= SP_LISTING_MAX_TEXT)
         p += put_character(clean, &at, p, (size_t)(end - p), &changed);
@@ -195,14 +220,9 @@ enum sp_status sp_listing_text(struct sp_listing *listing, const char **ret_text
         *ret_text = "";
         return SP_OK;
     }
-    char *copy = sp_arena_text(listing->arena, at + 1);
-    if (!copy)
-        return no_memory(err);
-    memcpy(copy, clean, at);
-    copy[at] = 0;
+    enum sp_status status = copy_text(listing, ret_text, clean, at, err);
     explicit_bzero(clean, at);
-    *ret_text = copy;
-    return SP_OK;
+    return status;
 }
 
 enum sp_status sp_listing_lines(struct sp_listing *listing, const char **ret_text, const char *text,

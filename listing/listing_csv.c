@@ -260,6 +260,7 @@ enum sp_status sp_listing_csv_parse(struct sp_listing **ret_listing, const char 
     if (status == SP_OK)
         status = sp_listing_new(&r->listing, SP_LISTING_CSV, err);
     if (status == SP_OK) {
+        sp_csv_separate(csv, sp_csv_separator(bytes, length));
         r->listing->group = SP_GROUP_BOTH;
         status = read_records(r, csv, err);
     }
@@ -281,6 +282,7 @@ bool sp_listing_csv_looks_like(const void *bytes, size_t length)
     const void *end = memchr(bytes, '\n', head);
     if (sp_csv_new(&csv, "", bytes, end ? (size_t)((const char *)end - (const char *)bytes) : head, NULL) != SP_OK)
         return false;
+    sp_csv_separate(csv, sp_csv_separator(bytes, length));
     if (sp_csv_next(csv, &record, NULL) == SP_OK)
         for (int i = 0; i < record.count; i++) {
             int column = column_of(record.fields[i]);

@@ -1,7 +1,9 @@
 #include "listing/listing_json.h"
 
 #include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "listing/field.h"
 #include "listing/journey.h"
@@ -11,7 +13,7 @@
 struct place {
     const char *source;
     struct sp_listing *listing;
-    int line, segment;
+    int line, segment, travellers; /* so far, in the whole file */
     size_t offset;
 };
 
@@ -153,6 +155,8 @@ static enum sp_status take_traveller(struct place *place, json_t *object, struct
     json_t *value;
     enum sp_status status =
         sp_listing_add_traveller(place->listing, place->segment, place->offset, &traveller, err);
+    if (status == SP_OK && ++place->travellers > SP_LISTING_JSON_MAX_TRAVELLERS)
+        status = sp_fail(err, SP_E_LIMIT, "more than %d travellers in one file", SP_LISTING_JSON_MAX_TRAVELLERS);
     if (status == SP_E_LIMIT)
         return err ? sp_fail_in(err, "%s line %d", place->source, place->line) : status;
     if (status == SP_OK && !json_is_object(object))
@@ -318,6 +322,14 @@ static enum sp_status take_listing(struct place *place, json_t *object, struct s
     return status;
 }
 
+/* libjansson's texts are travellers' names: what it frees is wiped. */
+static void free_wiped(void *block)
+{
+    if (block)
+        explicit_bzero(block, malloc_usable_size(block));
+    free(block);
+}
+
 static enum sp_status parse_value(json_t **ret, const char *name, const char *text, size_t length, int line,
                                   struct sp_err *err)
 {
@@ -372,6 +384,7 @@ enum sp_status sp_listing_json_parse(struct sp_listing ***listings, int *count, 
     enum sp_listing_format format = SP_LISTING_JSON;
     enum sp_status status = SP_OK;
     int line = 1;
+    json_set_alloc_funcs(malloc, free_wiped); /* the process's, always the same */
     skip_space(text, &at, length, &line);
     if (at == length)
         return sp_fail(err, SP_E_FORMAT, "%s: it is empty", name);

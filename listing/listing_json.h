@@ -9,8 +9,9 @@
 
 #include "listing/listing.h"
 
-#define SP_LISTING_JSON_MAX_DEPTH  8
-#define SP_LISTING_JSON_MAX_VALUES 2000000 /* of one object that stands by itself */
+#define SP_LISTING_JSON_MAX_DEPTH      8
+#define SP_LISTING_JSON_MAX_VALUES     2000000 /* of one object that stands by itself */
+#define SP_LISTING_JSON_MAX_TRAVELLERS 60000   /* of one file, all listings together */
 
 /* Appends to a list that begins as NULL, 0; the caller frees it in any case. name is the file's, for messages. */
 enum sp_status sp_listing_json_parse(struct sp_listing ***listings, int *count, const char *name, const void *bytes,

@@ -223,7 +223,9 @@ static void end_message(struct sp_paxlst_read *in)
     in->skipping = false;
     if (!in->listing)
         return;
-    if (declared != segments)
+    if (declared < 0)
+        sp_paxlst_deviate(in, "UNT has no number; there are %d segments", segments);
+    else if (declared != segments)
         sp_paxlst_deviate(in, "UNT says %d segments, there are %d", declared, segments);
     char reference[SP_LISTING_MAX_TEXT + 1];
     snprintf(reference, sizeof reference, "%s", in->listing->message);
@@ -256,11 +258,10 @@ static void note_flags(struct sp_paxlst_read *in)
         unsigned flag;
         const char *phrase;
     } notes[] = {
-        {SP_EDIFACT_SPACES, "spaces before a segment"},
-        {SP_EDIFACT_WRAPPED, "a line break inside of a segment; left out"},
-        {SP_EDIFACT_RELEASED, "a release character before a character that needs none; kept"},
-        {SP_EDIFACT_REPEATED, "repetitions of an element; only the first one is kept"},
-        {SP_EDIFACT_UNTERMINATED, "the last segment has no terminator"},
+        {SP_EDIFACT_SPACES, "with spaces before it, or behind its tag"},
+        {SP_EDIFACT_WRAPPED, "with a line break inside; left out"},
+        {SP_EDIFACT_RELEASED, "with a release character before a character that needs none; kept"},
+        {SP_EDIFACT_UNTERMINATED, "the last segment, has no terminator"},
     };
     for (size_t i = 0; in->segment.flags && i < sizeof notes / sizeof notes[0]; i++)
         if (in->segment.flags & notes[i].flag)
@@ -271,15 +272,15 @@ static void note_flags(struct sp_paxlst_read *in)
 static void read_envelope(struct sp_paxlst_read *in)
 {
     const char *tag = in->segment.tag;
-    if (strcmp(tag, "UNH") == 0)
+    if (sp_edifact_tag(tag, "UNH"))
         read_unh(in);
-    else if (strcmp(tag, "UNB") == 0)
+    else if (sp_edifact_tag(tag, "UNB"))
         read_unb(in);
-    else if (strcmp(tag, "UNG") == 0)
+    else if (sp_edifact_tag(tag, "UNG"))
         read_ung(in);
-    else if (strcmp(tag, "UNE") == 0)
+    else if (sp_edifact_tag(tag, "UNE"))
         read_end(in, &in->group, in->group.inside, "messages");
-    else if (strcmp(tag, "UNZ") == 0)
+    else if (sp_edifact_tag(tag, "UNZ"))
         read_end(in, &in->interchange, in->groups ? in->groups : in->interchange.inside,
                  in->groups ? "groups" : "messages");
     else
@@ -296,7 +297,7 @@ static void read_segment(struct sp_paxlst_read *in)
     if (in->status != SP_OK)
         return;
     if (in->skipping || in->listing) {
-        if (strcmp(tag, "UNT") == 0) {
+        if (sp_edifact_tag(tag, "UNT")) {
             end_message(in);
             return;
         }
@@ -311,7 +312,7 @@ static void read_segment(struct sp_paxlst_read *in)
         read_envelope(in);
         return;
     }
-    if (strcmp(tag, "BGM") == 0)
+    if (sp_edifact_tag(tag, "BGM"))
         read_bgm(in);
     else if (in->segment.element_count == 1 && in->segment.components[0].length == 0)
         sp_paxlst_aside(in, "an empty segment", "is passed over");
@@ -342,6 +343,14 @@ static void finish(struct sp_paxlst_read *in)
     in->listing = NULL;
 }
 
+/* Where it was that a limit of the listing was reached. */
+static void add_place(struct sp_paxlst_read *in)
+{
+    if (in->status != SP_OK && !in->placed)
+        sp_fail_in(in->err, "%s segment %d (%s) at byte %zu", in->edifact.name, in->segment.number, in->segment.tag,
+                   in->segment.offset);
+}
+
 static void read_all(struct sp_paxlst_read *in, const char *name, const void *bytes, size_t length)
 {
     in->status = sp_edifact_open(&in->edifact, name, bytes, length, in->err);
@@ -356,8 +365,10 @@ static void read_all(struct sp_paxlst_read *in, const char *name, const void *by
             in->status = SP_OK;
             break;
         }
-        if (in->status == SP_OK)
+        if (in->status == SP_OK) {
             read_segment(in);
+            add_place(in);
+        }
     }
     finish(in);
 }
@@ -368,13 +379,13 @@ enum sp_status sp_paxlst_parse(struct sp_listing ***ret_listings, int *ret_count
 {
     if (length > SP_LISTING_MAX_BYTES)
         return sp_fail(err, SP_E_LIMIT, "%s: %zu bytes, the limit is %u", name, length, SP_LISTING_MAX_BYTES);
+    struct sp_err unheard = {0};
     struct sp_paxlst_read *in = calloc(1, sizeof *in);
     if (!in)
         return sp_fail(err, SP_E_NOMEM, "%s: no memory to read it", name);
     in->options = *options;
-    if (in->options.now_ms == 0)
-        in->options.now_ms = sp_clock_wall_ms();
-    in->err = err;
+    in->today = sp_edifact_date_day(options->now_ms ? options->now_ms : sp_clock_wall_ms());
+    in->err = err ? err : &unheard;
     read_all(in, name, bytes, length);
     enum sp_status status = in->status;
     if (status == SP_OK) {

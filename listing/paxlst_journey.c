@@ -116,6 +116,8 @@ static void read_mode(struct sp_paxlst_read *in)
         in->listing->mode = "sea"; /* a ship's number */
     if (mode.length == 0)
         return;
+    if (mode.length == 2 && *mode.text == '0') /* "03" */
+        mode = (struct sp_edifact_view){mode.text + 1, 1};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (sp_edifact_is(mode, modes[i].code)) {
             in->listing->mode = modes[i].mode;
@@ -222,7 +224,7 @@ static void read_port(struct sp_paxlst_read *in)
         sp_paxlst_not_kept(in);
         return;
     }
-    const char *port = sp_paxlst_place(in);
+    const char *port = sp_paxlst_location(in);
     if (!*port || in->status != SP_OK)
         return;
     if (departure)
@@ -319,23 +321,23 @@ bool sp_paxlst_journey_segment(struct sp_paxlst_read *in)
 {
     const char *tag = in->segment.tag;
     bool traveller = in->place >= SP_PAXLST_TRAVELLER;
-    if (strcmp(tag, "TDT") == 0)
+    if (sp_edifact_tag(tag, "TDT"))
         read_tdt(in);
-    else if (strcmp(tag, "CNT") == 0)
+    else if (sp_edifact_tag(tag, "CNT"))
         read_count(in);
-    else if (strcmp(tag, "NAD") == 0 && is(in, 1, "MS"))
+    else if (sp_edifact_tag(tag, "NAD") && is(in, 1, "MS"))
         read_party(in);
     else if (traveller)
         return false;
-    else if (strcmp(tag, "RFF") == 0)
+    else if (sp_edifact_tag(tag, "RFF"))
         read_reference(in);
-    else if (strcmp(tag, "LOC") == 0 && in->place == SP_PAXLST_TRANSPORT)
+    else if (sp_edifact_tag(tag, "LOC") && in->place == SP_PAXLST_TRANSPORT)
         read_port(in);
-    else if (strcmp(tag, "DTM") == 0)
+    else if (sp_edifact_tag(tag, "DTM"))
         read_time(in);
-    else if (strcmp(tag, "COM") == 0)
+    else if (sp_edifact_tag(tag, "COM"))
         read_com(in);
-    else if (strcmp(tag, "CTA") == 0)
+    else if (sp_edifact_tag(tag, "CTA"))
         add_contact(in, sp_paxlst_text(in, 2, 1, SP_PAXLST_NAME), sp_paxlst_text(in, 1, 0, 3));
     else
         return false;

@@ -62,10 +62,13 @@ static const char *keep(struct sp_paxlst_read *in, struct sp_edifact_view view, 
     }
     if (in->status != SP_OK)
         return "";
+    bool longer = strlen(text) > limit;
+    if (!changed && !longer)
+        return text;
     describe(in, what, sizeof what);
     if (changed)
         sp_paxlst_aside(in, what, too_long);
-    if (strlen(text) > limit)
+    if (longer)
         sp_paxlst_aside(in, what, "has a value that is longer than the directory allows; it is kept");
     return text;
 }
@@ -119,7 +122,7 @@ const char *sp_paxlst_upper(struct sp_paxlst_read *in, int element, int componen
     return keep(in, (struct sp_edifact_view){upper, length}, limit);
 }
 
-const char *sp_paxlst_place(struct sp_paxlst_read *in)
+const char *sp_paxlst_location(struct sp_paxlst_read *in)
 {
     char code[8], both[2 * SP_EDIFACT_MAX_SEGMENT];
     struct sp_edifact_view qualifier = sp_edifact_get(&in->segment, 1, 0);
@@ -150,7 +153,7 @@ void sp_paxlst_leftovers(struct sp_paxlst_read *in)
     for (int i = 1; i < segment->element_count; i++)
         for (int at = segment->first[i]; at < segment->first[i + 1]; at++)
             if (segment->components[at].length > 0 && !(in->used[at / 64] >> at % 64 & 1)) {
-                char what[32], tag[16];
+                char what[48], tag[16];
                 describe(in, tag, sizeof tag);
                 snprintf(what, sizeof what, "%s element %d", tag, i);
                 sp_paxlst_aside(in, what, phrase);
@@ -173,9 +176,9 @@ const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century ce
     struct sp_edifact_view what = sp_paxlst_get(in, 1, 0), value = sp_paxlst_get(in, 1, 1);
     struct sp_edifact_view format = sp_paxlst_get(in, 1, 2);
     sp_paxlst_code(what, code);
-    enum sp_edifact_date_quality quality = sp_edifact_date_read(&date, value, format, century, in->options.now_ms);
+    enum sp_edifact_date_quality quality = sp_edifact_date_read(&date, value, format, century, in->today);
     if (quality == SP_EDIFACT_DATE_NONE) {
-        sp_paxlst_deviate(in, "DTM+%s is no date; it is not kept", code);
+        sp_paxlst_deviate(in, value.length ? "DTM+%s is no date; it is not kept" : "DTM+%s is empty", code);
         return "";
     }
     if (quality == SP_EDIFACT_DATE_GUESSED)
@@ -184,11 +187,10 @@ const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century ce
         sp_paxlst_deviate(in, "DTM+%s has no time of day; taken as 00:00", code);
     if (!timed && date.time[0])
         sp_paxlst_deviate(in, "DTM+%s has a time of day that is not kept", code);
-    int length = snprintf(text, sizeof text, "%s%s%s", date.date, timed ? "T" : "",
-                          !timed         ? ""
-                          : date.time[0] ? date.time
-                                         : "00:00");
-    return keep(in, (struct sp_edifact_view){text, (size_t)length}, SP_PAXLST_WORD);
+    memcpy(text, date.date, 10);
+    text[10] = 'T';
+    memcpy(text + 11, date.time[0] ? date.time : "00:00", 5);
+    return keep(in, (struct sp_edifact_view){text, timed ? 16 : 10}, SP_PAXLST_WORD);
 }
 
 const char *sp_paxlst_code(struct sp_edifact_view view, char ret_code[8])
@@ -213,7 +215,12 @@ int sp_paxlst_number(struct sp_edifact_view view)
 
 void sp_paxlst_fail(struct sp_paxlst_read *in, enum sp_status status, const char *text)
 {
-    if (in->status == SP_OK)
+    if (in->status != SP_OK)
+        return;
+    in->placed = true;
+    if (in->segment.number == 0)
+        in->status = sp_fail(in->err, status, "%s: %s", in->edifact.name, text);
+    else
         in->status = sp_fail(in->err, status, "%s segment %d (%s) at byte %zu: %s", in->edifact.name,
                              in->segment.number, in->segment.tag, in->segment.offset, text);
 }

@@ -50,11 +50,13 @@ struct sp_paxlst_envelope {
 
 struct sp_paxlst_read {
     struct sp_paxlst_options options;
+    struct sp_edifact_day today;
     struct sp_edifact edifact;
     struct sp_edifact_segment segment;             /* the present one */
     uint64_t used[SP_EDIFACT_MAX_COMPONENTS / 64]; /* its components that somebody took */
     enum sp_status status;
-    struct sp_err *err;
+    struct sp_err *err; /* never NULL */
+    bool placed;        /* it names the segment */
     /* the interchange */
     struct sp_paxlst_envelope interchange, group;
     int groups; /* in the interchange */
@@ -90,7 +92,7 @@ const char *sp_paxlst_joined(struct sp_paxlst_read *in, int element, int compone
 /* In upper case: codes. */
 const char *sp_paxlst_upper(struct sp_paxlst_read *in, int element, int component, size_t limit);
 /* A place (C517): its code, its name, or both. Notes a name without a code, and nothing at all. */
-const char *sp_paxlst_place(struct sp_paxlst_read *in);
+const char *sp_paxlst_location(struct sp_paxlst_read *in);
 /* What is still to be noted about the present segment: its flags, content nobody took. */
 void sp_paxlst_leftovers(struct sp_paxlst_read *in);
 /* Sets a field that was empty; another value for one that is not is noted as a second `what`. */

@@ -77,20 +77,19 @@ static void read_att(struct sp_paxlst_read *in)
 {
     struct sp_traveller *traveller = in->traveller;
     struct sp_edifact_view value = sp_paxlst_get(in, 3, 0);
-    char code[8];
     if (!is(in, 1, "2")) {
         sp_paxlst_not_kept(in);
         return;
     }
     note_order(in);
-    sp_paxlst_code(value, code);
-    const char *sex = strcmp(code, "F") == 0 || strcmp(code, "f") == 0   ? "F"
-                      : strcmp(code, "M") == 0 || strcmp(code, "m") == 0 ? "M"
-                      : strcmp(code, "U") == 0 || strcmp(code, "X") == 0 ? "X"
-                                                                         : "";
+    char code = value.length == 1 ? value.text[0] : 0;
+    const char *sex = code == 'F' || code == 'f'   ? "F"
+                      : code == 'M' || code == 'm' ? "M"
+                      : code == 'U' || code == 'X' ? "X"
+                                                   : "";
     if (!*sex)
         sp_paxlst_deviate(in, "ATT+2 is neither M nor F nor U; it is not kept");
-    else if (code[0] > 'Z')
+    else if (code > 'Z')
         sp_paxlst_aside(in, "ATT+2", "has a code in lower case");
     sp_paxlst_set(in, &traveller->sex, sex, "ATT+2");
 }
@@ -129,14 +128,15 @@ static void read_loc(struct sp_paxlst_read *in)
         {"22", &traveller->clearance, "LOC+22"},     {"174", &traveller->residence, "LOC+174"},
         {"180", &traveller->birth_place, "LOC+180"},
     };
-    if (in->document && is(in, 1, "91")) {
-        sp_paxlst_set(in, &in->document->issuer, sp_paxlst_place(in), "LOC+91");
+    struct sp_edifact_view code = sp_paxlst_get(in, 1, 0);
+    if (in->document && sp_edifact_is(code, "91")) {
+        sp_paxlst_set(in, &in->document->issuer, sp_paxlst_location(in), "LOC+91");
         return;
     }
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (is(in, 1, places[i].code)) {
+        if (sp_edifact_is(code, places[i].code)) {
             note_order(in);
-            sp_paxlst_set(in, places[i].field, sp_paxlst_place(in), places[i].what);
+            sp_paxlst_set(in, places[i].field, sp_paxlst_location(in), places[i].what);
             return;
         }
     sp_paxlst_not_kept(in);
@@ -165,8 +165,9 @@ static void read_rff(struct sp_paxlst_read *in)
         {"AVF", &traveller->pnr, "RFF+AVF"},
         {"SEA", &traveller->seat_or_cabin, "RFF+SEA"},
     };
+    struct sp_edifact_view code = sp_paxlst_get(in, 1, 0);
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
-        if (is(in, 1, references[i].code)) {
+        if (sp_edifact_is(code, references[i].code)) {
             note_order(in);
             const char *value = sp_paxlst_text(in, 1, 1, SP_PAXLST_REF);
             if (!*value)
@@ -220,14 +221,14 @@ bool sp_paxlst_traveller_segment(struct sp_paxlst_read *in)
         {"LOC", read_loc}, {"DTM", read_dtm}, {"RFF", read_rff}, {"ATT", read_att},
         {"NAT", read_nat}, {"DOC", read_doc}, {"GEI", read_gei}, {"EMP", read_emp},
     };
-    if (memcmp(in->segment.tag, "NAD", 4) == 0) {
+    if (sp_edifact_tag(in->segment.tag, "NAD")) {
         read_nad(in);
         return true;
     }
     if (in->place < SP_PAXLST_TRAVELLER || !in->traveller)
         return false;
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++)
-        if (memcmp(in->segment.tag, readers[i].tag, 4) == 0) {
+        if (sp_edifact_tag(in->segment.tag, readers[i].tag)) {
             readers[i].read(in);
             return true;
         }

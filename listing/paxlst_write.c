@@ -59,7 +59,7 @@ static void put_transport(struct sp_edifact_write *out, const struct sp_listing 
         snprintf(journey, sizeof journey, "%s%s", listing->carrier, listing->number);
     else
         snprintf(journey, sizeof journey, "%s", listing->number);
-    if (strlen(journey) > SP_LISTING_MAX_TEXT) {
+    if (strlen(journey) > SP_LISTING_MAX_TEXT - 4) { /* what a reader takes whole */
         out->status = out->status ? out->status : SP_E_LIMIT;
         return;
     }
@@ -157,7 +157,6 @@ enum sp_status sp_paxlst_write(char **ret_text, size_t *ret_length, const struct
                                            .common = listing->common,
                                            .part = listing->part,
                                            .last_part = listing->last_part,
-                                           .wide = true,
                                            .now_ms = options->now_ms};
     sp_edifact_put_begin(&out, &envelope);
     snprintf(bgm, sizeof bgm, "BGM+%s", function);

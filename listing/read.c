@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/seal.h"
 #include "listing/enoad.h"
@@ -9,8 +10,9 @@
 #include "listing/listing_csv.h"
 #include "listing/listing_json.h"
 #include "listing/paxlst.h"
+#include "listing/zone.h"
 
-#define MAX_LISTINGS 10000 /* messages of one file */
+#define MAX_LISTINGS 1000 /* messages of one file */
 
 enum sp_status sp_listing_append(struct sp_listing ***listings, int *count, struct sp_listing *listing,
                                  struct sp_err *err)
@@ -47,6 +49,7 @@ struct input {
     const void *bytes;
     size_t length;
     const struct sp_listing_read_options *options;
+    int64_t now_ms;
 };
 
 typedef enum sp_status one_parser(struct sp_listing **ret_listing, const char *name, const void *bytes,
@@ -82,7 +85,7 @@ static enum sp_listing_format sniff(const struct input *in)
 static enum sp_status parse(struct sp_listing ***ret, int *ret_count, const struct input *in,
                             enum sp_listing_format format, bool forced, struct sp_err *err)
 {
-    const struct sp_paxlst_options paxlst = {in->options->strict, in->options->now_ms};
+    const struct sp_paxlst_options paxlst = {in->options->strict, in->now_ms};
     struct sp_listing *listing = NULL;
     enum sp_status status;
     switch (format) {
@@ -107,6 +110,8 @@ static enum sp_status parse(struct sp_listing ***ret, int *ret_count, const stru
 static enum sp_status finish(struct sp_listing *listing, const struct input *in, struct sp_err *err)
 {
     enum sp_status status = sp_journey_fill(listing, &in->options->defaults, err);
+    if (status == SP_OK)
+        status = sp_zone_check(listing, in->now_ms, err);
     bool lists = listing->action == SP_ACTION_LIST || listing->action == SP_ACTION_CHANGE;
     for (int i = 0; status == SP_OK && lists && i < listing->traveller_count; i++) {
         const struct sp_traveller *t = &listing->travellers[i];
@@ -122,6 +127,8 @@ static enum sp_status finish(struct sp_listing *listing, const struct input *in,
         const struct sp_deviation *first = listing->deviations;
         if (!first)
             return sp_fail(err, SP_E_FORMAT, "%s: %d deviations", in->name, listing->deviation_count);
+        if (first->segment == 0)
+            return sp_fail(err, SP_E_FORMAT, "%s: %s", in->name, first->text);
         return sp_fail(err, SP_E_FORMAT, "%s %s %d offset %zu: %s", in->name,
                        sp_listing_place_word(listing->format), first->segment, first->offset, first->text);
     }
@@ -154,7 +161,8 @@ enum sp_status sp_listing_read_bytes(struct sp_listing ***ret_listings, int *ret
     bool forced = false;
     enum sp_listing_format format = SP_LISTING_CSV;
     const char *slash = strrchr(name, '/');
-    const struct input in = {slash ? slash + 1 : name, bytes, length, options};
+    const struct input in = {slash ? slash + 1 : name, bytes, length, options,
+                             options->now_ms ? options->now_ms : sp_clock_wall_ms()};
     if (length > SP_LISTING_MAX_BYTES)
         return sp_fail(err, SP_E_LIMIT, "%s: %zu bytes, the limit is %u", in.name, length, SP_LISTING_MAX_BYTES);
     enum sp_status status = format_of(&format, &forced, &in, err);

@@ -5,10 +5,10 @@
 
 #include "listing/journey.h"
 
-/* Zero-initialised: lenient, by content, no defaults, no clock. */
+/* Zero-initialised: lenient, by content, no defaults, the present. */
 struct sp_listing_read_options {
     bool strict;        /* the first deviation is an error that names its place */
-    int64_t now_ms;     /* wall clock: two-digit birth years never land behind it; 0: they are taken as they are */
+    int64_t now_ms;     /* wall clock: two-digit birth years never land behind it; 0: the present */
     const char *format; /* a word of SP_LISTING_FORMAT_LIST; NULL or "auto": by content, never by the file's name */
     struct sp_journey_defaults defaults; /* for files that do not say the whole journey */
 };

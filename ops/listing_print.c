@@ -168,9 +168,13 @@ void sp_listing_print_text(FILE *out, const char *file, const struct sp_listing 
     fprintf(out, ", %d deviations\n", l->deviation_count);
     for (int i = 0; i < l->traveller_count; i++)
         print_traveller(out, &l->travellers[i]);
-    for (int i = 0; i < sp_listing_noted(l); i++)
-        fprintf(out, "%s %s %d offset %zu: %s\n", file, place, l->deviations[i].segment, l->deviations[i].offset,
-                l->deviations[i].text);
+    for (int i = 0; i < sp_listing_noted(l); i++) {
+        const struct sp_deviation *d = &l->deviations[i];
+        if (d->segment > 0)
+            fprintf(out, "%s %s %d offset %zu: %s\n", file, place, d->segment, d->offset, d->text);
+        else
+            fprintf(out, "%s: %s\n", file, d->text);
+    }
     if (l->deviation_count > sp_listing_noted(l))
         fprintf(out, "%s: %d more deviations\n", file, l->deviation_count - sp_listing_noted(l));
 }

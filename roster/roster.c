@@ -10,12 +10,18 @@
 #include "listing/csv.h"
 #include "listing/read.h"
 
+/* Two people came with one reference or document: what the later one is not known by. */
+enum { WITHOUT_REF = 1, WITHOUT_DOCUMENT = 2 };
+
 /* While rows are made. */
 struct maker {
     struct sp_roster *roster;
     const struct sp_listing *listing;
     const struct sp_leg *leg; /* NULL: none */
     bool desk;                /* a desk's own format */
+    bool again;               /* somebody is to be known by less: the rows are made once more */
+    uint8_t *without;         /* of each traveller: WITHOUT_... */
+    int *traveller;           /* of each row */
     char number[32];
     char photos[SP_LISTING_MAX_PHOTOS * (SP_LISTING_MAX_TEXT + 1)];
     char documents[SP_LISTING_MAX_DOCUMENTS * 80];
@@ -83,10 +89,10 @@ static void join_photos(struct maker *m, const struct sp_traveller *t)
         at += (size_t)snprintf(m->photos + at, sizeof m->photos - at, "%s%s", i > 0 ? ";" : "", t->photos[i]);
 }
 
-static void put_values(struct maker *m, const char **v, const struct sp_traveller *t)
+static void put_values(struct maker *m, const char **v, const struct sp_traveller *t, uint8_t without)
 {
     static const struct sp_document none = {"", "", "", "", ""};
-    int main = main_document(t);
+    int main = without & WITHOUT_DOCUMENT ? -1 : main_document(t);
     const struct sp_document *d = main >= 0 ? &t->documents[main] : &none;
     join_documents(m, t, main);
     join_photos(m, t);
@@ -98,7 +104,7 @@ static void put_values(struct maker *m, const char **v, const struct sp_travelle
     v[SP_COLUMN_ARR_PORT] = m->leg ? m->leg->arr_port : "";
     v[SP_COLUMN_SCHED_DEP] = m->leg ? m->leg->sched_dep : "";
     v[SP_COLUMN_SCHED_ARR] = m->leg ? m->leg->sched_arr : "";
-    v[SP_COLUMN_TRAVELLER_REF] = t->ref;
+    v[SP_COLUMN_TRAVELLER_REF] = without & WITHOUT_REF ? "" : t->ref;
     v[SP_COLUMN_ROLE] = t->role;
     v[SP_COLUMN_SURNAME] = t->surname;
     v[SP_COLUMN_GIVEN] = t->given;
@@ -149,7 +155,7 @@ static enum sp_status take_traveller(struct maker *m, int index, struct sp_err *
     struct sp_row *row = &m->roster->rows[m->roster->row_count];
     const char *v[SP_COLUMN_COUNT];
     size_t size = 1, at = 1;
-    put_values(m, v, t);
+    put_values(m, v, t, m->without[index]);
     enum sp_status status = check_lengths(m, v, t, err);
     if (status != SP_OK)
         return status;
@@ -173,7 +179,9 @@ static enum sp_status take_traveller(struct maker *m, int index, struct sp_err *
         row->values[i] = row->text + at;
         at += length + 1;
     }
-    m->roster->row_count++;
+    m->traveller[m->roster->row_count++] = index;
+    if (m->without[index])
+        warn(m, t->segment, "has the reference or document of an earlier one, but another name: both are kept");
     return SP_OK;
 }
 
@@ -199,6 +207,20 @@ static bool same_values(const struct sp_row *a, const struct sp_row *b)
         if (strcmp(a->values[i], b->values[i]) != 0)
             return false;
     return true;
+}
+
+/* Names and birth as far as both are given: families share references, children their parents' passports. */
+static bool other_person(const struct sp_row *a, const struct sp_row *b)
+{
+    if (!a->values[SP_COLUMN_TRAVELLER_REF][0] && !a->values[SP_COLUMN_DOC_NUMBER][0])
+        return false; /* it is the names that are the same */
+    static const enum sp_column columns[] = {SP_COLUMN_SURNAME, SP_COLUMN_GIVEN, SP_COLUMN_DOB};
+    for (int i = 0; i < 3; i++) {
+        const char *x = a->values[columns[i]], *y = b->values[columns[i]];
+        if (x[0] && y[0] && strcasecmp(x, y) != 0)
+            return true;
+    }
+    return false;
 }
 
 /* Two rows of one traveller: the same twice is dropped with a warning; a contradiction is a desk's error, of what a
@@ -232,6 +254,13 @@ static enum sp_status drop_repeats(struct maker *m, struct sp_err *err)
                              "values: keep one",
                              roster->source, place, second->line, place, first->line);
             break;
+        }
+        if (other_person(first, second)) {
+            m->without[m->traveller[order[i]->row]] |=
+                second->values[SP_COLUMN_TRAVELLER_REF][0] ? WITHOUT_REF : WITHOUT_DOCUMENT;
+            m->again = true;
+            order[i]->row = order[i - 1]->row;
+            continue;
         }
         if (!same_values(first, second)) {
             warn(m, second->line, "comes again with other values: the last counts");
@@ -294,13 +323,26 @@ static enum sp_status make_rows(struct maker *m, const struct sp_roster_options 
         return sp_fail(err, status, "%s: %s", m->roster->source, wrong.text);
     m->leg = sp_journey_leg(m->listing, options->ports, options->port_count);
     sp_journey_number(m->number, m->listing);
-    m->roster->rows = calloc((size_t)m->listing->traveller_count + 1, sizeof *m->roster->rows);
-    if (!m->roster->rows)
+    size_t count = (size_t)m->listing->traveller_count + 1;
+    m->roster->rows = calloc(count, sizeof *m->roster->rows);
+    m->without = calloc(count, 1);
+    m->traveller = calloc(count, sizeof *m->traveller);
+    if (!m->roster->rows || !m->without || !m->traveller)
         return sp_fail(err, SP_E_NOMEM, "%s: no memory for %d rows", m->roster->source,
                        m->listing->traveller_count);
-    for (int i = 0; status == SP_OK && i < m->listing->traveller_count; i++)
-        status = take_traveller(m, i, err);
-    return status == SP_OK ? drop_repeats(m, err) : status;
+    int warned = m->roster->warning_count;
+    do { /* each time somebody loses one of two things: it ends */
+        for (int i = 0; i < m->roster->row_count; i++)
+            sp_row_clear(&m->roster->rows[i]);
+        m->roster->row_count = 0;
+        m->roster->warning_count = warned;
+        m->again = false;
+        for (int i = 0; status == SP_OK && i < m->listing->traveller_count; i++)
+            status = take_traveller(m, i, err);
+        if (status == SP_OK)
+            status = drop_repeats(m, err);
+    } while (status == SP_OK && m->again);
+    return status;
 }
 
 enum sp_status sp_roster_from_listing(struct sp_roster **ret_roster, const struct sp_listing *listing,
@@ -320,8 +362,11 @@ enum sp_status sp_roster_from_listing(struct sp_roster **ret_roster, const struc
                   listing->format == SP_LISTING_NDJSON;
         status = make_rows(m, options, err);
     }
-    if (m)
+    if (m) {
         sp_seal_wipe(m->documents, sizeof m->documents);
+        free(m->without);
+        free(m->traveller);
+    }
     free(m);
     if (status == SP_OK)
         *ret_roster = roster;

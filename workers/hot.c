@@ -2,21 +2,23 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
+#include "workers/evict.h"
 
 /* One manifest. */
 struct slot {
     char manifest[SP_MANIFEST_ID_MAX]; /* "": free */
     struct sp_hot_gallery *hot;        /* NULL: never loaded */
     bool loading;                      /* by one thread; the others wait */
-    uint64_t used;
-    uint64_t retry_ns;       /* not before: after a failed or incomplete load */
-    uint64_t failed_version; /* what could not be loaded; 0: nothing */
+    uint64_t used_ns;                  /* last asked for */
+    uint64_t retry_ns;                 /* not before: after a failed or incomplete load */
+    uint64_t failed_version;           /* what could not be loaded; 0: nothing */
     struct sp_err failure;
 };
 
@@ -24,28 +26,9 @@ struct sp_hot {
     struct sp_hot_config config;
     pthread_mutex_t lock;
     pthread_cond_t loaded;
-    uint64_t clock, loads;
+    uint64_t loads;
     struct slot slots[];
 };
-
-enum sp_status sp_hot_new(struct sp_hot **ret_hot, const struct sp_hot_config *config, struct sp_err *err)
-{
-    if (config->max_galleries < 1 || config->max_galleries > 65536)
-        return sp_fail(err, SP_E_INVALID, "hot galleries: a maximum of %d is not within 1..65536",
-                       config->max_galleries);
-    struct sp_hot *hot = calloc(1, sizeof *hot + (size_t)config->max_galleries * sizeof(struct slot));
-    if (!hot)
-        return sp_fail(err, SP_E_NOMEM, "hot galleries: out of memory for %d", config->max_galleries);
-    hot->config = *config;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&hot->loaded, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&hot->lock, NULL);
-    *ret_hot = hot;
-    return SP_OK;
-}
 
 static void empty(struct slot *slot)
 {
@@ -65,12 +48,24 @@ void sp_hot_free(struct sp_hot **hot)
     *hot = NULL;
 }
 
-static struct slot *oldest(struct sp_hot *hot, const struct slot *except)
+/* The one to go next. in_memory: only what gives memory back, and if free_now only what nobody else holds. Nobody
+ * comes to hold more of it while we have the lock. */
+static struct slot *next_to_go(struct sp_hot *hot, const struct slot *except, bool in_memory, bool free_now)
 {
+    struct sp_evict_now now = {sp_clock_wall_ms(), sp_clock_mono_ns()};
+    struct sp_evict_item best = {0};
     struct slot *found = NULL;
-    for (struct slot *slot = hot->slots; slot < hot->slots + hot->config.max_galleries; slot++)
-        if (slot != except && slot->manifest[0] && !slot->loading && (!found || slot->used < found->used))
+    for (struct slot *slot = hot->slots; slot < hot->slots + hot->config.max_galleries; slot++) {
+        const struct sp_hot_gallery *held = slot->hot;
+        struct sp_evict_item item = {held != NULL, held ? held->departs_ms : 0, slot->used_ns};
+        if (slot == except || !slot->manifest[0] || slot->loading || (in_memory && !held) ||
+            (free_now && atomic_load(&held->references) > 1))
+            continue;
+        if (!found || sp_evict_before(&item, &best, &now)) {
             found = slot;
+            best = item;
+        }
+    }
     return found;
 }
 
@@ -84,25 +79,58 @@ static struct slot *slot_of(struct sp_hot *hot, const char *manifest)
         if (!slot->manifest[0] && !vacant)
             vacant = slot;
     }
-    if (!vacant && (vacant = oldest(hot, NULL)))
+    if (!vacant && (vacant = next_to_go(hot, NULL, false, false)))
         empty(vacant);
     if (vacant)
         snprintf(vacant->manifest, sizeof vacant->manifest, "%s", manifest);
     return vacant;
 }
 
-/* Forget the least recently used ones until the rest fits; never the one just loaded. */
+/* Forget what goes first until the rest fits; never the one just loaded. */
 static void make_room(struct sp_hot *hot, const struct slot *keep)
 {
     for (;;) {
         size_t bytes = 0;
         for (int i = 0; i < hot->config.max_galleries; i++)
             bytes += hot->slots[i].hot ? hot->slots[i].hot->bytes : 0;
-        struct slot *victim = bytes > hot->config.max_bytes ? oldest(hot, keep) : NULL;
+        struct slot *victim = bytes > hot->config.max_bytes ? next_to_go(hot, keep, true, false) : NULL;
         if (!victim)
             return;
         empty(victim);
     }
+}
+
+/* Called while a gallery is loaded, without the lock: the device is full. */
+static bool spare(void *context)
+{
+    struct sp_hot *hot = context;
+    pthread_mutex_lock(&hot->lock);
+    struct slot *victim = next_to_go(hot, NULL, true, true);
+    if (victim)
+        empty(victim);
+    pthread_mutex_unlock(&hot->lock);
+    return victim != NULL;
+}
+
+enum sp_status sp_hot_new(struct sp_hot **ret_hot, const struct sp_hot_config *config, struct sp_err *err)
+{
+    if (config->max_galleries < 1 || config->max_galleries > 65536)
+        return sp_fail(err, SP_E_INVALID, "hot galleries: a maximum of %d is not within 1..65536",
+                       config->max_galleries);
+    struct sp_hot *hot = calloc(1, sizeof *hot + (size_t)config->max_galleries * sizeof(struct slot));
+    if (!hot)
+        return sp_fail(err, SP_E_NOMEM, "hot galleries: out of memory for %d", config->max_galleries);
+    hot->config = *config;
+    hot->config.spare = spare;
+    hot->config.context = hot;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&hot->loaded, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&hot->lock, NULL);
+    *ret_hot = hot;
+    return SP_OK;
 }
 
 /* Load with the lock released; the slot stays ours because it says so. */
@@ -168,7 +196,7 @@ enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, stru
         status = sp_fail(err, SP_E_LIMIT, "gallery %s: all %d places are being loaded; raise galleries.max_hot",
                          manifest, hot->config.max_galleries);
     } else {
-        slot->used = ++hot->clock;
+        slot->used_ns = sp_clock_mono_ns();
         if (slot->hot)
             *ret_gallery = sp_hot_ref(slot->hot);
         if (!slot->hot || slot->hot->version < version)

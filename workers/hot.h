@@ -3,7 +3,11 @@
  *
  * A loaded gallery is immutable and reference-counted: a newer version takes its place while comparisons that hold
  * the old one finish. Missing templates make a gallery incomplete: they are wanted (workers/want.h), and it is
- * loaded again, at most once per retry interval, until they are there. */
+ * loaded again, at most once per retry interval, until they are there.
+ *
+ * Where places, memory or the device's memory are short, galleries go in the order of workers/evict.h; those that a
+ * batch still holds are not taken for the device's sake, as that would free nothing now. If none is left, the load
+ * is refused with the reason, and only the rows of that manifest wait. */
 #ifndef SALLYPORT_WORKERS_HOT_H
 #define SALLYPORT_WORKERS_HOT_H
 
@@ -17,6 +21,7 @@
 struct sp_hot_gallery {
     char manifest[SP_MANIFEST_ID_MAX];
     uint64_t version;
+    int64_t departs_ms;                        /* wall clock of its journey; 0: unknown, or no journey */
     struct sp_gallery *gallery;                /* its entries are portraits */
     int *people;                               /* [entries]: whose portrait that is: index into pseudonyms */
     uint8_t (*pseudonyms)[SP_PSEUDONYM_BYTES]; /* [row_count] */
@@ -41,6 +46,9 @@ struct sp_hot_config {
     int max_galleries;
     size_t max_bytes;
     int64_t retry_ms; /* a failed or incomplete load is not tried again for that long */
+    /* For sp_hot_load; sp_hot_new sets its own. Memory is short: give some back. False: there is none to give. */
+    bool (*spare)(void *context);
+    void *context;
 };
 
 struct sp_hot;

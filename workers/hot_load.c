@@ -111,6 +111,27 @@ static int pack_present(struct loading *l, struct sp_hot_gallery *hot)
     return entries;
 }
 
+/* When the manifest's journey departs. Indexes do not say yet. */
+static int64_t departure_of(const struct sp_manifest_index *index)
+{
+    (void)index;
+    return 0;
+}
+
+/* Onto the device; where it has no room, others go first, one at a time. */
+static enum sp_status settle(struct sp_hot_gallery *hot, const struct loading *l, int entries, struct sp_err *err)
+{
+    const struct sp_hot_config *config = l->config;
+    enum sp_metric metric = config->pack->metric == SP_PACK_L2 ? SP_METRIC_L2 : SP_METRIC_COSINE;
+    enum sp_status status;
+    do
+        status = sp_gallery_new(&hot->gallery, config->engine, metric, config->pack->dim, entries, l->vectors, err);
+    while (status == SP_E_NOMEM && config->spare && config->spare(config->context));
+    if (status == SP_E_NOMEM && err)
+        sp_fail_in(err, "no other gallery can make room");
+    return status;
+}
+
 static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading *l, struct sp_err *err)
 {
     const struct sp_pack *pack = l->config->pack;
@@ -120,6 +141,7 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
     atomic_init(&hot->references, 1);
     snprintf(hot->manifest, sizeof hot->manifest, "%s", l->manifest);
     hot->version = l->index->version;
+    hot->departs_ms = departure_of(l->index);
     hot->row_count = l->index->row_count;
     hot->changes_ms = l->changes_ms;
     hot->people = calloc((size_t)l->count + 1, sizeof *hot->people);
@@ -131,9 +153,7 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
     for (int i = 0; i < hot->row_count; i++)
         memcpy(hot->pseudonyms[i], l->index->rows[i].pseudonym, SP_PSEUDONYM_BYTES);
     int entries = pack_present(l, hot);
-    enum sp_metric metric = pack->metric == SP_PACK_L2 ? SP_METRIC_L2 : SP_METRIC_COSINE;
-    enum sp_status status =
-        sp_gallery_new(&hot->gallery, l->config->engine, metric, pack->dim, entries, l->vectors, err);
+    enum sp_status status = settle(hot, l, entries, err);
     if (status != SP_OK) {
         sp_hot_unref(&hot);
         return status;

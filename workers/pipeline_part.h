@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "workers/batcher.h"
 #include "workers/pipeline.h"
 
 enum { STAGE_INTAKE, STAGE_DECODE, STAGE_ANALYSE, STAGE_DECIDE, STAGE_JOURNAL, STAGE_REVIEW, STAGE_SWEEP, STAGE_FLEET, STAGE_COUNT };
@@ -17,6 +18,7 @@ struct stage {
     struct sp_store *durable, *galleries;
     struct sp_ledger *ledger;
     struct sp_vision *vision;
+    struct sp_batcher batcher; /* analyse */
 };
 
 struct sp_pipeline {
@@ -54,8 +56,8 @@ void sp_pipeline_pass(struct sp_pipeline *pipeline, int stage, struct sp_job *jo
 void sp_pipeline_finish(struct sp_pipeline *pipeline, struct sp_job *job);
 /* Answer `expired` if the budget is spent; true if so. */
 bool sp_pipeline_expire(struct sp_pipeline *pipeline, struct sp_job *job);
-/* If the device itself failed (SP_E_DEVICE): say so and end the process at once, without answering. What it held is then
- * given to other workers; a device in that state would fail every batch from here on. Else nothing. */
+/* If the device itself failed (SP_E_DEVICE): say so and end the process at once, without answering. What it held is
+ * then given to other workers; a device in that state would fail every batch from here on. Else nothing. */
 void sp_pipeline_leave_if_lost(struct sp_pipeline *pipeline, const struct sp_err *err);
 void sp_pipeline_note(struct sp_pipeline *pipeline, enum sp_log_level level, const char *id, const char *format,
                       ...) __attribute__((format(printf, 4, 5)));

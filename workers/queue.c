@@ -98,23 +98,42 @@ static bool wait_for_item(struct sp_queue *queue, int64_t wait_us)
     return queue->count > 0;
 }
 
+/* Move up to max items that go together with first out of the queue. */
+static int pick(struct sp_queue *queue, const void *first, void **ret_items, int max,
+                bool (*together)(const void *first, const void *next))
+{
+    int taken = 0, kept = 0;
+    for (int i = 0; i < queue->count; i++)
+        if (taken < max && (!together || together(first, queue->items[i])))
+            ret_items[taken++] = queue->items[i];
+        else
+            queue->items[kept++] = queue->items[i];
+    queue->count = kept;
+    return taken;
+}
+
 int sp_queue_take(struct sp_queue *queue, void **ret_items, int max, int64_t wait_us,
                   bool (*together)(const void *first, const void *next))
 {
     pthread_mutex_lock(&queue->lock);
     int taken = 0;
     if (wait_for_item(queue, wait_us)) {
-        ret_items[taken++] = queue->items[0];
-        int kept = 0;
-        for (int i = 1; i < queue->count; i++)
-            if (taken < max && (!together || together(ret_items[0], queue->items[i])))
-                ret_items[taken++] = queue->items[i];
-            else
-                queue->items[kept++] = queue->items[i];
-        queue->count = kept;
+        taken = pick(queue, NULL, ret_items, 1, NULL);
+        taken += pick(queue, ret_items[0], ret_items + 1, max - 1, together);
     } else if (queue->closed) {
         taken = -1;
     }
+    pthread_mutex_unlock(&queue->lock);
+    return taken;
+}
+
+int sp_queue_join(struct sp_queue *queue, const void *first, void **ret_items, int max, int64_t wait_us,
+                  bool (*together)(const void *first, const void *next))
+{
+    pthread_mutex_lock(&queue->lock);
+    int taken = wait_for_item(queue, wait_us) ? pick(queue, first, ret_items, max, together) : 0;
+    if (queue->count) /* what woke us may be another taker's */
+        pthread_cond_signal(&queue->arrived);
     pthread_mutex_unlock(&queue->lock);
     return taken;
 }

@@ -29,6 +29,12 @@ bool sp_queue_push(struct sp_queue *queue, void *item);
 int sp_queue_take(struct sp_queue *queue, void **ret_items, int max, int64_t wait_us,
                   bool (*together)(const void *first, const void *next));
 
+/* Take 1..max more items that go together with `first`, which was taken before; those that do not stay in their
+ * places. Waits up to wait_us for one (0: not at all), but no longer than until another item comes, which somebody
+ * else may want. Returns their number, 0 if there are none. */
+int sp_queue_join(struct sp_queue *queue, const void *first, void **ret_items, int max, int64_t wait_us,
+                  bool (*together)(const void *first, const void *next));
+
 /* No more pushes; takers get what is left, then -1. */
 void sp_queue_close(struct sp_queue *queue);
 int sp_queue_count(struct sp_queue *queue);

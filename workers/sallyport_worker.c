@@ -48,6 +48,7 @@ static enum sp_status serve(struct sp_worker *worker, const struct sp_worker_set
                             const struct sp_log *log, int signal_fd, struct sp_err *err)
 {
     const char *reason = sp_worker_backend_reason(worker);
+    char note[320];
     bool end = false;
     enum sp_status status = reach(worker, log, signal_fd, &end, err);
     if (status != SP_OK || end)
@@ -56,6 +57,9 @@ static enum sp_status serve(struct sp_worker *worker, const struct sp_worker_set
         return status;
     if ((status = sp_program_ready(settings->ready_file, err)) != SP_OK)
         return status;
+    sp_worker_backend_note(worker, note, sizeof note);
+    if (note[0])
+        sp_log(log, SP_LOG_WARN, "WRK-ENGINE", "%s", note);
     sp_log(log, SP_LOG_INFO, "WRK-READY", "worker=%s backend=\"%s\" reason=\"%s\" brokers=%s credit=%lld",
            settings->name, sp_worker_backend(worker), *reason ? reason : "the best backend that works here",
            settings->brokers, (long long)settings->credit);

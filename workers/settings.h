@@ -12,6 +12,7 @@ struct sp_worker_settings {
     char pack[SP_OPTION_TEXT];
     int backend; /* enum sp_backend */
     int64_t device, engine_threads;
+    char cache_dir[SP_OPTION_TEXT];
     int64_t decode_threads, analyse_threads, max_batch, batch_delay_us, credit, stuck_ms, sessions, want_budget_ms;
     char durable_address[SP_OPTION_TEXT], durable_user[SP_OPTION_TEXT], durable_password[SP_OPTION_TEXT];
     int64_t durable_timeout_ms;

@@ -1,6 +1,6 @@
-/* Analyse: the nets, over dynamic batches. What waits is taken up to the maximum; a batch that is not full waits a
- * moment only if more frames are being decoded. Enrolments go one at a time and never with frames: a batch of
- * strong detections would hold up the gates for seconds. */
+/* Analyse: the nets, over dynamic batches: how many rows and how long they wait for more says workers/batcher.h.
+ * Enrolments go one at a time and never with frames: a batch of strong detections would hold up the gates for
+ * seconds. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,29 +16,37 @@ static bool together(const void *first, const void *next)
     return a->kind != SP_MSG_ENROL && b->kind != SP_MSG_ENROL;
 }
 
-static int take_batch(struct sp_pipeline *pipeline, void **jobs)
+static void add(struct sp_batcher_view *view, const struct sp_job *job)
 {
+    view->rows++;
+    if (job->deadline_ns < view->deadline_ns)
+        view->deadline_ns = job->deadline_ns;
+}
+
+static int take_batch(struct stage *stage, void **jobs)
+{
+    struct sp_pipeline *pipeline = stage->pipeline;
     struct sp_queue *queue = pipeline->queues[STAGE_ANALYSE];
-    int max = pipeline->config.max_batch < BATCH ? pipeline->config.max_batch : BATCH;
-    int count = sp_queue_take(queue, jobs, max, -1, together);
-    if (count <= 0 || count == max || ((struct sp_job *)jobs[0])->kind == SP_MSG_ENROL ||
-        !pipeline->config.batch_delay_us || !atomic_load(&pipeline->decoding))
-        return count;
-    uint64_t until_ns = sp_clock_mono_ns() + (uint64_t)pipeline->config.batch_delay_us * 1000;
-    for (uint64_t now_ns; count < max && (now_ns = sp_clock_mono_ns()) < until_ns;) {
-        void *more[BATCH];
-        int came = sp_queue_take(queue, more, max - count, (int64_t)((until_ns - now_ns) / 1000), together);
-        if (came <= 0)
+    int came = sp_queue_take(queue, jobs, 1, -1, NULL);
+    const struct sp_job *first = came > 0 ? jobs[0] : NULL;
+    if (!first || first->kind == SP_MSG_ENROL)
+        return came;
+    uint64_t now_ns = sp_clock_mono_ns(), wait_ns = 0;
+    struct sp_batcher_view view = {.most = sp_batcher_rows(&stage->batcher, first->deadline_ns, now_ns),
+                                   .first_ns = now_ns,
+                                   .deadline_ns = UINT64_MAX};
+    add(&view, first);
+    do { /* in the first round what is there already */
+        came = sp_queue_join(queue, first, jobs + view.rows, view.most - view.rows, (int64_t)(wait_ns / 1000),
+                             together);
+        if (came == 0 && wait_ns)
             break;
-        if (!together(jobs[0], more[0])) { /* an enrolment: back to its place in the queue */
-            for (int i = 0; i < came; i++)
-                sp_pipeline_pass(pipeline, STAGE_ANALYSE, more[i]);
-            break;
-        }
-        memcpy(jobs + count, more, (size_t)came * sizeof *more);
-        count += came;
-    }
-    return count;
+        for (int i = 0; i < came; i++)
+            add(&view, jobs[view.rows]);
+        view.coming = atomic_load(&pipeline->decoding);
+        wait_ns = sp_batcher_wait_ns(&stage->batcher, &view, sp_clock_mono_ns());
+    } while (wait_ns >= 1000);
+    return view.rows;
 }
 
 /* The result goes with its job; rows keep nothing. */
@@ -111,10 +119,15 @@ void *sp_stage_analyse(void *argument)
         sp_stage_begin(stage); /* never ends: the worker stops beating */
         return NULL;
     }
-    for (int count; (count = take_batch(pipeline, jobs)) >= 0;) {
+    sp_batcher_init(&stage->batcher, pipeline->config.max_batch < BATCH ? pipeline->config.max_batch : BATCH,
+                    (uint64_t)pipeline->config.batch_delay_us * 1000);
+    for (int count; (count = take_batch(stage, jobs)) >= 0;) {
+        bool enrolment = ((const struct sp_job *)jobs[0])->kind == SP_MSG_ENROL;
+        uint64_t began_ns = sp_clock_mono_ns();
         sp_stage_begin(stage);
         analyse(stage, jobs, count, rows);
         sp_stage_end(stage);
+        sp_batcher_done(&stage->batcher, enrolment ? 0 : count, began_ns, sp_clock_mono_ns());
     }
     free(rows);
     return NULL;

@@ -80,8 +80,10 @@ static enum sp_status load_keys(struct sp_worker *worker, struct sp_err *err)
 static enum sp_status open_engine(struct sp_worker *worker, struct sp_err *err)
 {
     const struct sp_worker_settings *settings = worker->settings;
-    struct sp_engine_config config = {(enum sp_backend)settings->backend, (int)settings->device,
-                                      (int)settings->engine_threads};
+    struct sp_engine_config config = {.backend = (enum sp_backend)settings->backend,
+                                      .device = (int)settings->device,
+                                      .threads = (int)settings->engine_threads,
+                                      .cache_dir = settings->cache_dir};
     enum sp_status status = sp_pack_load(&worker->pack, settings->pack, err);
     if (status == SP_OK && (status = sp_engine_open(&worker->engine, &config, err)) != SP_OK && err)
         sp_fail_in(err, "engine.backend");
@@ -331,6 +333,11 @@ bool sp_worker_ready(void *worker)
 const char *sp_worker_backend(const struct sp_worker *worker)
 {
     return sp_engine_describe(worker->engine);
+}
+
+void sp_worker_backend_note(const struct sp_worker *worker, char *ret_text, size_t size)
+{
+    sp_engine_note(worker->engine, ret_text, size);
 }
 
 const char *sp_worker_backend_reason(const struct sp_worker *worker)

@@ -24,5 +24,7 @@ bool sp_worker_ready(void *worker);
 /* "cpu (oneDNN ...)" and why it is not a better one, "" where it is the best. */
 const char *sp_worker_backend(const struct sp_worker *worker);
 const char *sp_worker_backend_reason(const struct sp_worker *worker);
+/* As sp_engine_note. */
+void sp_worker_backend_note(const struct sp_worker *worker, char *ret_text, size_t size);
 
 #endif

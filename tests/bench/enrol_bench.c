@@ -13,7 +13,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/pack.h"
-#include "workers/image.h"
+#include "image/image.h"
 #include "workers/vision.h"
 
 enum { MOST_THREADS = 64, MOST_BATCH = 64, MOST_BYTES = 16 << 20 };

@@ -107,7 +107,7 @@ part_sanitize() {
   mkdir -p "$few"
   find "$SALLYPORT_TEST_DATA/faces" "$SALLYPORT_PHOTOS" -name '*.jpg' 2>/dev/null | sort | head -2 | xargs -I{} cp {} "$few/"
   for tool in memcheck racecheck initcheck; do
-    for what in "test_ops cuda" "test_cuda_match" "faces_compare --backend cuda $SALLYPORT_PACK $few"; do
+    for what in "test_ops cuda" "test_cuda_match" "test_cuda_pixels" "faces_compare --backend cuda $SALLYPORT_PACK $few"; do
       # shellcheck disable=SC2086  (a program and its arguments; our folders hold no spaces)
       last_words='ERROR SUMMARY|RACECHECK SUMMARY' step sanitize "$tool-${what%% *}" 180 env SALLYPORT_QUICK=1 \
         ${carry:+LD_LIBRARY_PATH="$carry/sysroot/lib"} compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin"/$what

@@ -52,6 +52,16 @@ def test_text(folder):
     check("manifest sea-9000001-v1-20261205-usmia" in text and "SAMPLE, CORA" in text, text)
 
 
+def test_ports(folder):
+    """With several legs the site's ports choose the manifest."""
+    flight = {"mode": "air", "carrier": "ZX", "journey": "1", "legs": [
+        {"dep_port": "JFK", "arr_port": "LIS", "sched_dep": "2026-12-04T23:00"},
+        {"dep_port": "LIS", "arr_port": "OPO", "sched_dep": "2026-12-05T08:00"}]}
+    for ports, wanted in ((), "air-zx-1-20261204-jfk"), (("--ports", "OPO, LIS"), "air-zx-1-20261205-lis"):
+        (one,) = objects(parse("--json", *ports, "-", input=json.dumps(flight)))
+        check(one["journey"]["manifest"] == wanted, one["journey"])
+
+
 def test_strict_and_wrong(folder):
     done = parse("--strict", folder / "a.csv", code=1)
     check(done.stdout == "" and "a.csv line 1 offset 0: unknown column ignored" in done.stderr, done.stderr)
@@ -85,7 +95,7 @@ def test_all():
         (folder / "crew.dat").write_text(FAL)
         (folder / "notice").write_text(XML)
         (folder / "bomb.xml").write_text("<!DOCTYPE a [<!ENTITY b 'c'>]><NOTICE>&b;</NOTICE>")
-        for test in (test_json, test_text, test_strict_and_wrong, test_page):
+        for test in (test_json, test_text, test_ports, test_strict_and_wrong, test_page):
             test(folder)
             print(f"     {test.__name__}")
 

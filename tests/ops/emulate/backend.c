@@ -1,32 +1,34 @@
 /* SP_BACKEND_CUDA of a test program: the backend's own nets on a device of plain memory. This file's sp_cuda_load
  * takes the place of the one that opens the module. */
-#include <stdio.h>
+#include <stdlib.h>
 #include "gpu/cuda.h"
+#include "gpu/cuda_choice.h"
 #include "gpu/cuda_net.h"
 #include "gpu/match.h"
-#include "tests/ops/emulate/plain_device.h"
 
 static enum sp_status open_plain(void **ret_state, const struct sp_engine_config *config, char *ret_text,
                                  size_t text_size, struct sp_err *err)
 {
-    struct plain_device_config plain = {
-        .multiprocessors = 6, .shared_bytes = 99 * 1024, .memory_bytes = (size_t)4 << 30};
+    struct sp_cuda_nets *nets = calloc(1, sizeof *nets);
     struct sp_cuda *cuda = NULL;
-    (void)err;
-    plain_device_new(&cuda, &plain);
-    if (config->fault == SP_FAULT_DEVICE)
-        plain_device_break(cuda, config->fault_after);
-    if (config->fault == SP_FAULT_MEMORY)
-        plain_device_short(cuda, config->fault_after);
-    snprintf(ret_text, text_size, "cuda (emulated)");
-    *ret_state = cuda;
-    return SP_OK;
+    enum sp_status status = nets ? sp_cuda_open(&cuda, config, ret_text, text_size, err) : SP_E_NOMEM;
+    if (!status)
+        status = sp_cuda_nets_open(nets, cuda, config->cache_dir, "emulated", err);
+    *ret_state = nets;
+    return status;
 }
 
 static void close_plain(void *state)
 {
-    struct sp_cuda *cuda = state;
-    sp_cuda_close(&cuda);
+    struct sp_cuda_nets *nets = state;
+    sp_cuda_nets_close(nets);
+    sp_cuda_close(&nets->cuda);
+    free(nets);
+}
+
+static void note_plain(void *state, char *ret_text, size_t size)
+{
+    sp_cuda_choices_note(((struct sp_cuda_nets *)state)->choices, ret_text, size);
 }
 
 static enum sp_status new_gallery(void **ret_store, void *state, const struct sp_rows *rows, struct sp_err *err)
@@ -47,6 +49,7 @@ static const struct sp_backend_ops table = {
     .name = "cuda",
     .open = open_plain,
     .close = close_plain,
+    .note = note_plain,
     .net_new = sp_cuda_net_new,
     .net_run = sp_cuda_net_run,
     .net_describe = sp_cuda_net_describe,

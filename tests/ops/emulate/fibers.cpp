@@ -23,7 +23,6 @@ struct sp_fibers_state {
     size_t shared_bytes;
     bool together;
     std::vector<sp_fiber> fibers;
-    std::vector<std::vector<char>> stacks;
     std::vector<ucontext_t> contexts;
     std::vector<bool> ended;
     std::vector<int> order; /* in which fibers get their turn; shuffled per block, with a fixed seed */
@@ -58,6 +57,9 @@ struct sp_fibers_state {
 };
 
 static thread_local sp_fibers_state *entering;
+
+/* Kept from launch to launch: making them anew costs more than most kernels. */
+static thread_local std::vector<std::unique_ptr<char[]>> stacks;
 
 [[noreturn]] static void give_up(const char *why)
 {
@@ -105,7 +107,7 @@ void sp_fibers_state::resume(int thread)
     current = thread;
     entering = this;
 #ifdef WITH_ASAN
-    __sanitizer_start_switch_fiber(&fake_stack, stacks[(size_t)thread].data(), stack_bytes);
+    __sanitizer_start_switch_fiber(&fake_stack, stacks[(size_t)thread].get(), stack_bytes);
 #endif
     swapcontext(&scheduler, &contexts[(size_t)thread]);
 #ifdef WITH_ASAN
@@ -131,9 +133,8 @@ sp_fibers::sp_fibers(int threads, int shared_bytes, bool together) : state(new s
         return;
     if (threads % 32)
         give_up("a block whose threads work together needs whole warps");
-    state->stacks.resize((size_t)threads);
-    for (auto &stack : state->stacks)
-        stack.resize(stack_bytes);
+    while (stacks.size() < (size_t)threads)
+        stacks.emplace_back(new char[stack_bytes]);
     state->contexts.resize((size_t)threads);
     state->warps.resize((size_t)threads / 32);
     for (int i = 0; i < threads; i++)
@@ -164,7 +165,7 @@ void sp_fibers::run(const body &thread_body)
     for (int i = 0; i < s.threads; i++) {
         s.fibers[(size_t)i].groups.assign(1, {});
         getcontext(&s.contexts[(size_t)i]);
-        s.contexts[(size_t)i].uc_stack.ss_sp = s.stacks[(size_t)i].data();
+        s.contexts[(size_t)i].uc_stack.ss_sp = stacks[(size_t)i].get();
         s.contexts[(size_t)i].uc_stack.ss_size = stack_bytes;
         s.contexts[(size_t)i].uc_link = nullptr;
         makecontext(&s.contexts[(size_t)i], sp_fibers_state::enter, 0);

@@ -28,6 +28,11 @@ enum sp_status sp_cuda_blas_new(struct sp_cuda_blas **ret_blas, struct sp_cuda *
     return status;
 }
 
+int sp_cuda_blas_version(void)
+{
+    return 0;
+}
+
 void sp_cuda_blas_free(struct sp_cuda_blas **blas)
 {
     free(*blas);
@@ -80,7 +85,7 @@ static void multiply(const void *payload)
             float sum = 0;
             int64_t at = row * config->n + n;
             for (int64_t k = 0; k < config->k; k++)
-                sum += sp_half_value(p->a[row * config->k + k]) * sp_half_value(weights[n * config->k + k]);
+                sum += sp_half_value(p->a[row * config->k + k]) * sp_half_value(weights[n * config->pitch + k]);
             if (config->add)
                 sum += number_at(p->c, config->f32_output, at);
             if (config->bias)

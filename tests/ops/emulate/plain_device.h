@@ -29,6 +29,11 @@ size_t plain_device_taken(struct sp_cuda *cuda);
 /* The n-th call from now on (1, 2, ...) finds the device broken; 0: none does, and it is whole again. */
 void plain_device_break(struct sp_cuda *cuda, int n);
 
+/* Devices opened from now on (sp_cuda_open) count time for their events: what each piece of work takes, in us; the
+ * same work given several times in a row is then done once. NULL: no time passes, and the device says that its
+ * times mean nothing. */
+void plain_device_clock(double (*us)(const void *payload, size_t bytes));
+
 /* The n-th allocation from now on fails, once. */
 void plain_device_short(struct sp_cuda *cuda, int n);
 

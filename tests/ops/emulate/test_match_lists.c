@@ -74,7 +74,8 @@ static int falling(const void *left, const void *right)
  * reads or writes what is not its own. */
 static void lists_are_the_best_keys(void **state)
 {
-    static const int counts[][2] = {{16, 17}, {1, 300}, {1300, 15}, {256, 512}, {1300, 1100}}, kepts[] = {1, 12, 96};
+    static const int counts[][2] = {{16, 17}, {1, 300}, {1300, 15}, {256, 512}, {1300, 1100}},
+                     kepts[] = {1, 12, 96};
     (void)state;
     for (int c = 0; c < 5; c++)
         for (int k = 0; k < 3; k++) {

@@ -135,6 +135,7 @@ struct read read_bytes(const char *bytes, size_t length, bool strict)
     struct read read = {.status = SP_OK};
     const struct sp_paxlst_options options = {.strict = strict, .now_ms = NOW_MS};
     char *copy = malloc(length ? length : 1); /* so that a sanitizer sees a read past the end */
+    assert_non_null(copy);
     memcpy(copy, bytes, length);
     read.status = sp_paxlst_parse(&read.listings, &read.count, "t.edi", copy, length, &options, &read.err);
     free(copy);

@@ -111,6 +111,28 @@ static void test_air(void **state)
     check_all(texts, formats, 3, "air-zx-417-20261204-jfk");
 }
 
+static void test_edifact(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "UNA:+.? "
+        "'\nUNB+UNOA:4+EXAMPLEAIR:ZZ+HUB:ZZ+261204:1500+1++APIS'\nUNH+1+PAXLST:D:05B:UN:IATA+ZX0417/261204+01:F'\n"
+        "BGM+745'\nNAD+MS+++EXAMPLE AIR'\nTDT+20+ZX417+++ZX'\nLOC+125+JFK'\nDTM+189:2612041820:201'\nLOC+87+LIS'\n"
+        "DTM+232:2612050610:201'\nNAD+FL+++O?'SAMPLE:AVA:MAE'\nATT+2++F'\nDTM+329:910203'\nLOC+178+JFK'\nLOC+179+"
+        "LIS'\n"
+        "LOC+174+UTO'\nNAT+2+UTO'\nRFF+AVF:QX7T4Z'\nRFF+ABO:ZX417-0001'\nRFF+SEA:14C'\nDOC+P:110:111+X00000017'\n"
+        "DTM+36:310630'\nLOC+91+UTO'\nDOC+V:110:111+V77'\nDTM+36:270101'\nLOC+91+USA'\nCNT+42:1'\nUNT+26+1'\nUNZ+1+"
+        "1'\n",
+        "carrier,journey,mode,dep_port,arr_port,sched_dep,sched_arr,traveller_ref,role,surname,given,dob,sex,"
+        "nationality,residence,"
+        "doc_type,doc_number,doc_issuer,doc_expiry,pnr,seat_or_cabin,embark,debark,documents\n"
+        "ZX,417,air,JFK,LIS,2026-12-04T18:20,2026-12-05T06:10,ZX417-0001,passenger,O'SAMPLE,AVA "
+        "MAE,1991-02-03,F,UTO,UTO,"
+        "P,X00000017,UTO,2031-06-30,QX7T4Z,14C,JFK,LIS,V:V77:USA:2027-01-01\n"};
+    static const enum sp_listing_format formats[] = {SP_LISTING_PAXLST, SP_LISTING_CSV};
+    check_all(texts, formats, 2, "air-zx-417-20261204-jfk");
+}
+
 static void test_sea(void **state)
 {
     (void)state;
@@ -175,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_air),
+        cmocka_unit_test(test_edifact),
         cmocka_unit_test(test_sea),
         cmocka_unit_test(test_crew),
     };

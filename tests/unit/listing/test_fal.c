@@ -12,7 +12,9 @@ static void test_titles(void **state)
     for (int i = 0; i < 5; i++)
         assert_int_equal(sp_fal_column(surnames[i]), SP_FAL_FIELD + SP_FIELD_SURNAME);
     assert_int_equal(sp_fal_column("Transit passenger (Yes/No)"), SP_FAL_FIELD + SP_FIELD_TRANSIT);
-    assert_int_equal(sp_fal_column("1. Family name"), -1); /* not guessed */
+    assert_int_equal(sp_fal_column("7. Family name, given names"), SP_FAL_NAMES);
+    assert_int_equal(sp_fal_column("1.1 Name of ship"), SP_FAL_SHIP);
+    assert_int_equal(sp_fal_column("Family names of all"), -1); /* not guessed */
     assert_int_equal(sp_fal_column("Date of arrival/departure"), SP_FAL_DATE);
     assert_int_equal(sp_fal_column(""), -1);
     assert_string_equal(sp_fal_document_type("PASSPORT"), "P");

@@ -101,9 +101,15 @@ static void test_formats(void **state)
     check_refused_bytes("csv", "{}", 2, SP_E_FORMAT, "t.in line 1");
     check_refused_bytes("json", "mode,carrier\n", 13, SP_E_FORMAT, "t.in line 1|JSON");
     struct sp_listing *l =
-        read_one("MODE , Carrier,journey,dep_port,sched_dep,traveller_ref\nair,ZX,1,JFK,2026-12-04,T\n");
+        read_one("MODE , Carrier,journey,dep_port,sched_dep,traveller_ref\nair,ZX, 1 , JFK , 2026-12-04 , T \n");
     assert_int_equal(l->format, SP_LISTING_CSV);
     assert_int_equal(l->deviation_count, 0);
+    sp_listing_free(&l);
+    l = read_one("mode;carrier;journey;dep_port;sched_dep;surname;dob;photo_uri\n"
+                 "air;ZX;1;JFK;2026-12-04;SAMPLE, AVA;1991-02-03;\"a.jpg;b.jpg\"\n");
+    assert_int_equal(l->format, SP_LISTING_CSV);
+    assert_string_equal(l->travellers[0].surname, "SAMPLE, AVA");
+    assert_int_equal(l->travellers[0].photo_count, 2);
     sp_listing_free(&l);
 }
 

@@ -93,6 +93,18 @@ static void test_limits(void **state)
     assert_int_equal(l->travellers[0].document_count, SP_LISTING_MAX_DOCUMENTS);
     check_deviation(l, 1, "more than 16 documents");
     sp_listing_free(&l);
+    /* Many listings of one file do not add up to more than memory holds. */
+    size_t size = 4u * SP_LISTING_JSON_MAX_TRAVELLERS;
+    text = malloc(size);
+    assert_non_null(text);
+    at = 0;
+    for (int i = 0; i < 4; i++) {
+        at += (size_t)sprintf(text + at, "{\"journey\":\"1\"}\n");
+        for (int k = 0; k < SP_LISTING_MAX_TRAVELLERS - (i == 3 ? 19000 : 0); k++)
+            memcpy(text + at, "{}\n", 3), at += 3;
+    }
+    check_refused_bytes(NULL, text, at, SP_E_LIMIT, "line 60005|travellers");
+    free(text);
     strcpy(many, "{\"journey\":\"1\",\"legs\":[{}");
     for (int i = 0; i < SP_LISTING_MAX_LEGS; i++)
         strcat(many, ",{}");

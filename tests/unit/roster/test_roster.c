@@ -30,12 +30,13 @@ static struct sp_roster *rows(const char *text)
 static void test_values(void **state)
 {
     (void)state;
-    struct sp_roster *r = rows(
-        "{" JOURNEY
-        ",\"travellers\":[{\"ref\":\"A\",\"rank\":\"PILOT\",\"birth_place\":\"UTOPIA\",\"residence\":\"UTO\","
-        "\"valid_from\":\"2026-01-01\",\"mrz\":\"I<UTOX<<<|X1<<\",\"photos\":[\"a.jpg\",\"b.jpg\"],\"documents\":["
-        "{\"type\":\"V\",\"number\":\"7;7\",\"issuer\":\"usa\",\"expiry\":\"2027-01-01\"},"
-        "{\"type\":\"P\",\"number\":\"X1\",\"issuer\":\"UTO\"},{\"type\":\"I\",\"number\":\"9\"}]}]}");
+    struct sp_roster *r =
+        rows("{" JOURNEY
+             ",\"travellers\":[{\"ref\":\"A\",\"rank\":\"PILOT\",\"birth_place\":\"UTOPIA\",\"residence\":\"UTO\","
+             "\"valid_from\":\"2026-01-01\",\"mrz\":\"P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<|"
+             "L898902C36UTO7408122F1204159ZE184226B<<<<<10\",\"photos\":[\"a.jpg\",\"b.jpg\"],\"documents\":["
+             "{\"type\":\"V\",\"number\":\"7;7\",\"issuer\":\"usa\",\"expiry\":\"2027-01-01\"},"
+             "{\"type\":\"P\",\"number\":\"X1\",\"issuer\":\"UTO\"},{\"type\":\"I\",\"number\":\"9\"}]}]}");
     static const struct {
         enum sp_column column;
         const char *value;
@@ -56,7 +57,8 @@ static void test_values(void **state)
                   {SP_COLUMN_RESIDENCE, "UTO"},
                   {SP_COLUMN_VALID_FROM, "2026-01-01"},
                   {SP_COLUMN_VALID_TO, ""},
-                  {SP_COLUMN_MRZ, "I<UTOX<<<\nX1<<"}};
+                  {SP_COLUMN_MRZ,
+                   "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"}};
     assert_string_equal(r->manifest, "air-zx-417-20261204-jfk");
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         assert_string_equal(r->rows[0].values[wanted[i].column], wanted[i].value);
@@ -107,6 +109,30 @@ static void test_carrier(void **state)
     sp_roster_free(&r);
 }
 
+/* One passport, one reference, two people: nobody is lost. A repeat of the first is still a repeat. */
+static void test_two_people(void **state)
+{
+    (void)state;
+    struct sp_roster *r = rows(SHIP "surname,given names,dob,person id,id number,issuing state\n"
+                                    "9000001,V1,USMIA,2026-12-05,SAMPLE,AVA,1991-02-03,R1,X1,UTO\n"
+                                    ",,,,SAMPLE,BRAM,2015-07-11,R1,X1,UTO\n"
+                                    ",,,,SAMPLE,CORA,2016-07-11,,X1,UTO\n"
+                                    ",,,,SAMPLE,AVA,1991-02-03,R1,X1,UTO\n"
+                                    ",,,,SAMPLE,C ORA,2016-07-11,,X1,UTO\n");
+    static const char *const given[] = {"AVA", "BRAM", "C ORA"}, *const refs[] = {"R1", "", ""},
+                             *const docs[] = {"X1", "X1", ""};
+    for (int i = 0; i < r->row_count && i < 3; i++) {
+        assert_string_equal(r->rows[i].values[SP_COLUMN_GIVEN], given[i]);
+        assert_string_equal(r->rows[i].values[SP_COLUMN_TRAVELLER_REF], refs[i]);
+        assert_string_equal(r->rows[i].values[SP_COLUMN_DOC_NUMBER], docs[i]);
+    }
+    assert_int_equal(r->row_count, 3);
+    assert_string_equal(r->rows[2].values[SP_COLUMN_FURTHER_DOCUMENTS], "P:X1:UTO:");
+    assert_int_equal(r->warning_count,
+                     5); /* three known by less, one repeat, one with its name in another spelling */
+    sp_roster_free(&r);
+}
+
 /* A row with every column at its greatest can be stored and read again. */
 static void test_greatest(void **state)
 {
@@ -137,10 +163,8 @@ static void test_greatest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_desk),
-        cmocka_unit_test(test_carrier),
-        cmocka_unit_test(test_greatest),
+        cmocka_unit_test(test_values),     cmocka_unit_test(test_desk),     cmocka_unit_test(test_carrier),
+        cmocka_unit_test(test_two_people), cmocka_unit_test(test_greatest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,6 +226,37 @@ static void test_queue_orders_and_bounds(void **state)
     sp_queue_free(&queue);
 }
 
+static bool same_class(const void *first, const void *next)
+{
+    return ((const struct sp_job *)first)->header.job_class == ((const struct sp_job *)next)->header.job_class;
+}
+
+/* What does not go together stays in its place, and nobody waits for it. */
+static void test_queue_joins(void **state)
+{
+    (void)state;
+    struct sp_queue *queue = NULL;
+    struct sp_job jobs[4] = {{.deadline_ns = 1}, {.deadline_ns = 2}, {.deadline_ns = 3}, {.deadline_ns = 4}};
+    void *got[4];
+    jobs[1].header.job_class = SP_CLASS_BULK;
+    assert_int_equal(sp_queue_new(&queue, &(struct sp_queue_config){.capacity = 4}, NULL), SP_OK);
+    assert_int_equal(sp_queue_join(queue, &jobs[0], got, 4, 0, same_class), 0);
+    assert_int_equal(sp_queue_join(queue, &jobs[0], got, 4, 1000, same_class), 0);
+    for (int i = 0; i < 4; i++)
+        assert_true(sp_queue_push(queue, &jobs[i]));
+    assert_int_equal(sp_queue_join(queue, &jobs[0], got, 2, 0, same_class), 2);
+    assert_ptr_equal(got[0], &jobs[0]);
+    assert_ptr_equal(got[1], &jobs[2]);
+    assert_int_equal(sp_queue_join(queue, &jobs[0], got, 4, 100000000, same_class), 1);
+    assert_ptr_equal(got[0], &jobs[3]);
+    assert_int_equal(sp_queue_join(queue, &jobs[0], got, 4, 100000000, same_class), 0); /* the other's is there */
+    sp_queue_close(queue);
+    assert_int_equal(sp_queue_take(queue, got, 4, -1, NULL), 1);
+    assert_ptr_equal(got[0], &jobs[1]);
+    assert_int_equal(sp_queue_join(queue, &jobs[0], got, 4, 100000000, same_class), 0);
+    sp_queue_free(&queue);
+}
+
 static void test_wants_are_not_repeated(void **state)
 {
     (void)state;
@@ -305,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_pool_is_bounded_and_wiped),
         cmocka_unit_test(test_queue_orders_and_bounds),
+        cmocka_unit_test(test_queue_joins),
         cmocka_unit_test(test_wants_are_not_repeated),
     };
     return cmocka_run_group_tests(tests, start, stop);

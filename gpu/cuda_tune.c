@@ -1,0 +1,149 @@
+#include "gpu/cuda_tune.h"
+
+#define ROUNDS   3     /* the shortest counts */
+#define TOGETHER 4     /* launches between two marks of a short kernel: a mark is not much shorter */
+#define SHORT_US 100.0 /* what is longer is timed alone */
+#define WORTH    0.97  /* less than that of the rule's time, or the rule stays */
+
+int sp_cuda_tune_rule(const struct sp_cuda_step *step, bool library, int batch, int multiprocessors)
+{
+    const struct sp_cuda_conv *conv = &step->conv;
+    int64_t pixels = (int64_t)conv->n * batch * conv->oh * conv->ow;
+    if (library)
+        return SP_CHOICE_LIBRARY;
+    for (int i = 0; i < SP_TILE_COUNT; i++) {
+        int size[2];
+        sp_cuda_tile_size((enum sp_cuda_tile)i, size);
+        int64_t blocks = (pixels + size[0] - 1) / size[0] * ((conv->out_pitch + size[1] - 1) / size[1]);
+        if (conv->out_pitch > size[1] / 2 && (blocks >= multiprocessors || i + 1 == SP_TILE_COUNT))
+            return i;
+    }
+    return SP_TILE_64X32;
+}
+
+struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_step *step, int batch)
+{
+    const struct sp_cuda_conv *c = &step->conv;
+    return (struct sp_cuda_layer){{c->n * batch,
+                                   c->h,
+                                   c->w,
+                                   c->pitch,
+                                   c->oh,
+                                   c->ow,
+                                   c->oc,
+                                   c->out_pitch,
+                                   c->kernel[0],
+                                   c->kernel[1],
+                                   c->stride[0],
+                                   c->stride[1],
+                                   c->dilation[0],
+                                   c->dilation[1],
+                                   c->pad[0],
+                                   c->pad[1],
+                                   c->k_padded,
+                                   (int32_t)c->act.kind,
+                                   step->residual.place != SP_PLACE_NONE,
+                                   step->tables[0].place != SP_PLACE_NONE,
+                                   step->product.n > 0}};
+}
+
+struct timing {
+    const struct sp_cuda_plan *plan;
+    const struct sp_cuda_step *step;
+    struct sp_cuda_gemm *gemm;
+    const struct sp_cuda_memory *memory;
+    struct sp_cuda_stream *stream;
+    struct sp_cuda_event *marks[2];
+    struct sp_err *err;
+};
+
+static enum sp_status launch(const struct timing *t, int choice, int times)
+{
+    enum sp_status status = SP_OK;
+    for (int i = 0; i < times && !status; i++)
+        status = sp_cuda_step_run(t->plan, t->step, t->gemm, choice, t->memory, t->stream, t->err);
+    return status;
+}
+
+/* Microseconds from mark to mark around so many launches. */
+static enum sp_status time_launches(const struct timing *t, int choice, int times, double *ret_us)
+{
+    enum sp_status status = sp_cuda_event_record(t->marks[0], t->stream, t->err);
+    if (!status)
+        status = launch(t, choice, times);
+    if (!status)
+        status = sp_cuda_event_record(t->marks[1], t->stream, t->err);
+    if (!status)
+        status = sp_cuda_event_wait(t->marks[1], t->err);
+    return status ? status : sp_cuda_event_between(t->marks[0], t->marks[1], ret_us, t->err);
+}
+
+/* The shortest time of one launch; the first one loads the code. */
+static enum sp_status time_choice(const struct timing *t, int choice, double *ret_us)
+{
+    enum sp_status status = launch(t, choice, 1);
+    if (!status)
+        status = time_launches(t, choice, 1, ret_us);
+    bool alone = *ret_us > SHORT_US;
+    for (int round = 0; round < ROUNDS && !status; round++) {
+        double us = 0;
+        status = time_launches(t, choice, alone ? 1 : TOGETHER, &us);
+        us /= alone ? 1 : TOGETHER;
+        *ret_us = (round == 0 && !alone) || us < *ret_us ? us : *ret_us;
+    }
+    return status;
+}
+
+/* A tile that is more than half empty in its channels is never the best. */
+static bool sensible(const struct sp_cuda_step *step, const struct sp_cuda_gemm *gemm, int choice)
+{
+    int size[2];
+    if (choice == SP_CHOICE_LIBRARY)
+        return gemm != NULL;
+    sp_cuda_tile_size((enum sp_cuda_tile)choice, size);
+    return choice == SP_TILE_64X32 || step->conv.out_pitch > size[1] / 2;
+}
+
+static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
+{
+    struct sp_cuda *cuda = sp_cuda_stream_device(t->stream);
+    double best = 0;
+    enum sp_status status = sp_cuda_event_new(&t->marks[0], cuda, true, t->err);
+    if (!status)
+        status = sp_cuda_event_new(&t->marks[1], cuda, true, t->err);
+    if (!status)
+        status = time_choice(t, rule, &best);
+    *ret_choice = rule;
+    best *= WORTH;
+    for (int choice = 0; choice < SP_CHOICE_COUNT && !status; choice++) {
+        double us = 0;
+        if (choice == rule || !sensible(t->step, t->gemm, choice))
+            continue;
+        status = time_choice(t, choice, &us);
+        if (!status && us < best) {
+            best = us;
+            *ret_choice = choice;
+        }
+    }
+    sp_cuda_event_free(&t->marks[0]);
+    sp_cuda_event_free(&t->marks[1]);
+    return status;
+}
+
+enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_choices *choices, const struct sp_cuda_plan *plan,
+                            const struct sp_cuda_step *step, struct sp_cuda_gemm *gemm,
+                            const struct sp_cuda_memory *memory, struct sp_cuda_stream *stream, struct sp_err *err)
+{
+    const struct sp_cuda_facts *facts = sp_cuda_facts(sp_cuda_stream_device(stream));
+    struct sp_cuda_layer layer = sp_cuda_tune_layer(step, memory->batch);
+    int rule = sp_cuda_tune_rule(step, gemm != NULL, memory->batch, facts->multiprocessors);
+    struct timing timing = {
+        .plan = plan, .step = step, .gemm = gemm, .memory = memory, .stream = stream, .err = err};
+    *ret_choice = rule;
+    if (!facts->timed || (sp_cuda_choices_find(choices, &layer, ret_choice) && sensible(step, gemm, *ret_choice)))
+        return SP_OK;
+    enum sp_status status = measure(&timing, rule, ret_choice);
+    if (!status)
+        sp_cuda_choices_put(choices, &layer, *ret_choice);
+    return status;
+}

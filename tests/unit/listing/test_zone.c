@@ -1,0 +1,86 @@
+/* Machine readable zones in a listing, with the specimen of ICAO Doc 9303-4. */
+#include "tests/unit/listing/read_text.h"
+
+#define ONE "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<"
+#define TWO "L898902C36UTO7408122F1204159ZE184226B<<<<<10"
+#define HEADER                                                                                                     \
+    "mode,carrier,journey,dep_port,sched_dep,surname,dob,doc_type,doc_number,doc_issuer,mrz\nair,ZX,417,JFK,2026-" \
+    "12-04,"
+
+static void test_fills(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(HEADER ",,,,," ONE "|" TWO "\n");
+    const struct sp_traveller *t = &l->travellers[0];
+    assert_int_equal(l->deviation_count, 0); /* the zone alone tells the traveller */
+    assert_string_equal(t->surname, "ERIKSSON");
+    assert_string_equal(t->given, "ANNA MARIA");
+    assert_string_equal(t->dob, "1974-08-12");
+    assert_string_equal(t->sex, "F");
+    assert_string_equal(t->nationality, "UTO");
+    assert_int_equal(t->document_count, 1);
+    assert_string_equal(t->documents[0].type, "P");
+    assert_string_equal(t->documents[0].number, "L898902C3");
+    assert_string_equal(t->documents[0].issuer, "UTO");
+    assert_string_equal(t->documents[0].expiry, "2012-04-15");
+    assert_string_equal(t->mrz, ONE "\n" TWO);
+    sp_listing_free(&l);
+    l = read_one(HEADER "Eriksson,,P,L898902C3,,\"" ONE "\n" TWO "\"\n"); /* one document, completed */
+    assert_int_equal(l->deviation_count, 0);
+    assert_int_equal(l->travellers[0].document_count, 1);
+    assert_string_equal(l->travellers[0].documents[0].issuer, "UTO");
+    sp_listing_free(&l);
+}
+
+/* A zone says D where every list says DEU. */
+static void test_germany(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(
+        HEADER ",,,,,P<D<<SAMPLE<<AVA<<<<<<<<<<<<<<<<<<<<<<<<<<<<|C01X00T478D<<6408125F2702283<<<<<<<<<<<<<<<4\n");
+    assert_string_equal(l->travellers[0].nationality, "DEU");
+    assert_string_equal(l->travellers[0].documents[0].issuer, "DEU");
+    assert_string_equal(l->travellers[0].documents[0].number, "C01X00T47");
+    sp_listing_free(&l);
+}
+
+static void test_differs(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(HEADER "SAMPLE,1974-08-13,P,X1,UTO," ONE "|" TWO "\n");
+    check_deviation(l, 2, "mrz and surname differ");
+    check_deviation(l, 2, "mrz and dob differ");
+    check_deviation(l, 2, "mrz and number differ");
+    assert_int_equal(l->deviation_count, 3);
+    assert_int_equal(l->value_count, 0);
+    assert_string_equal(l->travellers[0].surname, "SAMPLE"); /* what the sender says stays */
+    assert_string_equal(l->travellers[0].documents[0].number, "X1");
+    sp_listing_free(&l);
+}
+
+/* A part whose check digit is wrong fills nothing. */
+static void test_wrong_digits(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(HEADER "SAMPLE,,,,," ONE "|L898902C37UTO7408123F1204159ZE184226B<<<<<10\n");
+    check_deviation(l, 2, "check digit of document number is wrong");
+    check_deviation(l, 2, "check digit of date of birth is wrong");
+    assert_string_equal(l->travellers[0].dob, "");
+    assert_int_equal(l->travellers[0].document_count, 0);
+    sp_listing_free(&l);
+    l = read_one(HEADER "SAMPLE,1974-08-12,,,,P<UTO|7\n");
+    assert_int_equal(l->value_count, 1);
+    assert_int_equal(l->deviations[0].segment, 2);
+    sp_listing_free(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fills),
+        cmocka_unit_test(test_germany),
+        cmocka_unit_test(test_differs),
+        cmocka_unit_test(test_wrong_digits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
