@@ -109,29 +109,30 @@ struct sp_client_enrol {
     uint8_t job[SP_ENCOUNTER_BYTES];
     int job_class; /* SP_CLASS_ENROL or SP_CLASS_BULK */
     uint32_t budget_ms;
-    const uint8_t *pack;      /* [16]: only workers of this model pack; NULL: any */
+    const uint8_t *pack; /* [16]: only workers of this model pack; NULL: any */
     const char *manifest;
     uint8_t row[16];
     uint8_t portrait[16];
 };
 struct sp_client_review {
     uint8_t job[SP_ENCOUNTER_BYTES];
-    int job_class;            /* SP_CLASS_BULK */
+    int job_class; /* SP_CLASS_BULK */
     uint32_t budget_ms;
-    const uint8_t *pack;      /* [16]: only workers of this model pack; NULL: any */
+    const uint8_t *pack; /* [16]: only workers of this model pack; NULL: any */
     const char *manifest;
-    uint64_t version;         /* at least this one; 0: the current one */
+    uint64_t version; /* at least this one; 0: the current one */
 };
 /* Take one message and send it as soon as the connection allows. None blocks. SP_E_LIMIT: SP_CLIENT_PENDING_MAX
  * wait already, or the image is over 16 MiB; SP_E_EXISTS: this (encounter, seq) waits already. */
 enum sp_status sp_client_frame(struct sp_client *client, const struct sp_client_frame *frame, struct sp_err *err);
 enum sp_status sp_client_close(struct sp_client *client, const struct sp_client_close *close, struct sp_err *err);
 enum sp_status sp_client_enrol(struct sp_client *client, const struct sp_client_enrol *enrol, struct sp_err *err);
-enum sp_status sp_client_review(struct sp_client *client, const struct sp_client_review *review, struct sp_err *err);
+enum sp_status sp_client_review(struct sp_client *client, const struct sp_client_review *review,
+                                struct sp_err *err);
 
-/* Role ops: what the broker holds of SP_ASK_LANES (lane, peer, quiet_ms) or SP_ASK_WORKERS (name, backend, pack, credit,
- * quiet_ms), sorted, all pages. Blocks (and serves what else waits) until all is told; the caller frees *ret_rows.
- * SP_E_TIMEOUT; SP_E_DENIED: the broker does not tell this key. Not from within on_answer. */
+/* Role ops: what the broker holds of SP_ASK_LANES (lane, peer, quiet_ms) or SP_ASK_WORKERS (name, backend, pack,
+ * credit, quiet_ms), sorted, all pages. Blocks (and serves what else waits) until all is told; the caller frees
+ * *ret_rows. SP_E_TIMEOUT; SP_E_DENIED: the broker does not tell this key. Not from within on_answer. */
 enum sp_status sp_client_ask(struct sp_client *client, const char *what, int timeout_ms, struct sp_told **ret_rows,
                              int *ret_count, struct sp_err *err);
 

@@ -111,13 +111,6 @@ static int pack_present(struct loading *l, struct sp_hot_gallery *hot)
     return entries;
 }
 
-/* When the manifest's journey departs. Indexes do not say yet. */
-static int64_t departure_of(const struct sp_manifest_index *index)
-{
-    (void)index;
-    return 0;
-}
-
 /* Onto the device; where it has no room, others go first, one at a time. */
 static enum sp_status settle(struct sp_hot_gallery *hot, const struct loading *l, int entries, struct sp_err *err)
 {
@@ -141,7 +134,7 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
     atomic_init(&hot->references, 1);
     snprintf(hot->manifest, sizeof hot->manifest, "%s", l->manifest);
     hot->version = l->index->version;
-    hot->departs_ms = departure_of(l->index);
+    hot->departs_ms = l->index->departs_ms;
     hot->row_count = l->index->row_count;
     hot->changes_ms = l->changes_ms;
     hot->people = calloc((size_t)l->count + 1, sizeof *hot->people);

@@ -7,7 +7,17 @@
 #include "workers/batcher.h"
 #include "workers/pipeline.h"
 
-enum { STAGE_INTAKE, STAGE_DECODE, STAGE_ANALYSE, STAGE_DECIDE, STAGE_JOURNAL, STAGE_REVIEW, STAGE_SWEEP, STAGE_FLEET, STAGE_COUNT };
+enum {
+    STAGE_INTAKE,
+    STAGE_DECODE,
+    STAGE_ANALYSE,
+    STAGE_DECIDE,
+    STAGE_JOURNAL,
+    STAGE_REVIEW,
+    STAGE_SWEEP,
+    STAGE_FLEET,
+    STAGE_COUNT
+};
 
 /* One thread of a stage and what it alone uses. */
 struct stage {

@@ -19,7 +19,7 @@ static enum sp_status probe(struct closest *closest, struct sp_engine *engine, c
                             const struct sp_hot_gallery *hot, const float *vectors, int from, int count, int k,
                             struct sp_hit *hits, struct sp_err *err)
 {
-    struct sp_probe probes[PROBES];
+    struct sp_probe probes[PROBES] = {{NULL, NULL}};
     for (int i = 0; i < count; i++)
         probes[i] = (struct sp_probe){vectors + (size_t)(from + i) * (size_t)pack->dim, hot->gallery};
     enum sp_status status = sp_match(engine, probes, count, k, hits, err);

@@ -130,6 +130,7 @@ void say_hello(struct world *world, struct actor *client, const char *lane)
 void say_ready(struct world *world, const struct actor *worker, uint32_t credit)
 {
     struct sp_header header = {.version = 1, .type = SP_MSG_READY, .credit = credit};
+    memset(header.pack, worker->pack, sizeof header.pack);
     send_back(world, worker, &header, 0);
 }
 

@@ -20,6 +20,7 @@ struct actor {
     struct sp_peer peer;
     struct broker_route route;
     uint8_t session[SP_SESSION_BYTES];
+    uint8_t pack; /* a worker's: every byte of the fingerprint */
 };
 
 /* Small limits: 4 clients, 3 workers, 8 jobs, queues of 3, window 2, lease 300 ms, budget at most 10 s. */

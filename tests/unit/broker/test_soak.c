@@ -101,6 +101,8 @@ static void on_job(struct sim *sim, const struct broker_output *output)
     }
     assert_true(count < (int)sim->credit[worker]);
     assert_true(sim->slot_used[output->slot]); /* a payload goes along */
+    const struct sp_header *header = &sim->slot[output->slot];
+    assert_true(!header->has_pack || header->pack[0] == sim->workers[worker].pack);
     assert_true(output->budget_ms <= sim->w.limits.max_budget_ns / MS);
     for (int other = 0; other < WORKERS; other++)
         for (int i = 0; i < JOBS; i++)
@@ -212,6 +214,27 @@ static void do_ready(struct sim *sim)
     look(sim);
 }
 
+/* An enrolment that nobody waits for, of this worker's pack or of none. */
+static void do_want(struct sim *sim)
+{
+    int worker = (int)draw(sim, WORKERS);
+    struct actor *actor = &sim->workers[worker];
+    struct sp_header header = {.version = 1, .type = SP_MSG_WANT, .seq = 1, .job_class = SP_CLASS_BULK};
+    memcpy(header.sender, actor->peer.key, sizeof header.sender);
+    memset(header.encounter, 100 + (int)draw(sim, 6), sizeof header.encounter);
+    header.budget_ms = 1 + (uint32_t)draw(sim, 3000);
+    header.has_pack = draw(sim, 4) != 0;
+    memset(header.pack, actor->pack, sizeof header.pack);
+    if (!sim->alive[worker])
+        return;
+    sim->event_header = header;
+    send_back(&sim->w, actor, &header, 1 + draw(sim, 100));
+    if (heard(&sim->w, actor, SP_MSG_REFUSED, 0) &&
+        heard(&sim->w, actor, SP_MSG_REFUSED, 0)->reason == SP_REASON_NOT_GREETED)
+        sim->alive[worker] = false;
+    look(sim);
+}
+
 static void do_result(struct sim *sim)
 {
     int worker = (int)draw(sim, WORKERS), at = (int)draw(sim, JOBS);
@@ -265,8 +288,10 @@ static void begin(struct sim *sim, uint64_t seed)
     world_begin(&sim->w, NULL);
     for (int i = 0; i < CLIENTS; i++)
         sim->clients[i] = actor_make(1 + i, SP_ROLE_CAPTURE, "*");
-    for (int i = 0; i < WORKERS; i++)
+    for (int i = 0; i < WORKERS; i++) {
         sim->workers[i] = actor_make(11 + i, SP_ROLE_WORKER, NULL);
+        sim->workers[i].pack = (uint8_t)(1 + i % 2);
+    }
 }
 
 /* Heal: no more faults, one honest worker, time enough. Then nothing may be left. */
@@ -292,12 +317,12 @@ static uint64_t run(uint64_t seed, uint64_t *answers, uint64_t *jobs)
 {
     static struct sim sim;
     void (*const acts[])(struct sim *) = {do_frame, do_frame, do_frame, do_result, do_result, do_result,
-                                          do_beats, do_beats, do_ready, do_hello,  do_lost};
+                                          do_beats, do_beats, do_want,  do_ready,  do_hello,  do_lost};
     begin(&sim, seed);
     uint64_t calm = draw(&sim, 12); /* each world has faults of its own frequency */
     for (int i = 0; i < STEPS; i++) {
-        uint64_t act = draw(&sim, 11);
-        if (act >= 8 && draw(&sim, 1 + calm) != 0)
+        uint64_t act = draw(&sim, 12);
+        if (act >= 9 && draw(&sim, 1 + calm) != 0)
             continue;
         acts[act](&sim);
     }

@@ -178,7 +178,10 @@ static void answer_sealed(struct fake_broker *f, const struct message *to, const
     struct sp_answer_body *body = calloc(1, sizeof *body);
     strcpy(out.lane, in->lane);
     memcpy(out.encounter, in->encounter, sizeof out.encounter);
-    if ((!undecided || mode == FORGE_UNDECIDED) && mode != FORGE_NO_DECISION)
+    body->has_review = in->type == SP_MSG_REVIEW && mode != FORGE_NO_DECISION;
+    body->review = (struct sp_review){
+        .version = 7, .people = 5, .usable = 4, .threshold = 0.5, .margin = 0.02, .pair_count = 1, .count = 2};
+    if (in->type != SP_MSG_REVIEW && (!undecided || mode == FORGE_UNDECIDED) && mode != FORGE_NO_DECISION)
         decide(f, in, mode, body);
     if (mode == FORGE_TWO_FACES)
         decide(f, in, mode, body);
@@ -255,6 +258,10 @@ static void on_work(struct fake_broker *f, const struct message *m, const struct
         answer_bare(f, m, in, SP_ANSWER_BUSY, SP_REASON_QUEUE_FULL);
     else if (mode == FAKE_NOT_YOUR_LANE)
         answer_bare(f, m, in, SP_ANSWER_ERROR, SP_REASON_NOT_YOUR_LANE);
+    else if (mode == FAKE_NO_WORKER)
+        answer_bare(f, m, in, SP_ANSWER_EXPIRED, SP_REASON_NO_WORKER);
+    else if (mode == FAKE_STALE)
+        answer_bare(f, m, in, SP_ANSWER_ERROR, SP_REASON_GALLERY_STALE);
     else if (mode == FAKE_FORGET || mode == FAKE_REVOKE || mode == FAKE_REPLACE)
         reply(f, m,
               &(struct sp_header){.type = SP_MSG_REFUSED,
@@ -309,6 +316,7 @@ static void on_message(struct fake_broker *f, const struct message *m)
     case SP_MSG_ASK:
         tell(f, m, &in);
         break;
+    case SP_MSG_REVIEW:
     case SP_MSG_FRAME:
     case SP_MSG_CLOSE:
         if (f->mode == FAKE_HOLD)

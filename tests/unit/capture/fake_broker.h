@@ -12,6 +12,8 @@ enum fake_mode {
     FAKE_UNDECIDED,      /* frames: undecided too_dark; closes: refer too_dark */
     FAKE_BUSY,           /* busy queue_full */
     FAKE_NOT_YOUR_LANE,  /* error */
+    FAKE_NO_WORKER,      /* expired */
+    FAKE_STALE,          /* error gallery_stale */
     FAKE_HOLD,           /* keep the message; answered when the mode changes */
     FAKE_SILENT,         /* say nothing at all, not even to PING and HELLO */
     FAKE_TWICE,          /* answer twice */
