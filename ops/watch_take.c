@@ -152,7 +152,9 @@ static enum sp_status publish_one(struct taking *t, const struct sp_listing *lis
         taken->lacks += t->report->lack_count;
         taken->published++;
         add_to_report(t, listing);
-        status = sp_watch_answer(&taken->answer, &taken->answer_length, listing, t->report, t->watch->name, err);
+        const struct sp_watch_question question = {listing, roster, &t->desk, t->config.pack, t->watch->name};
+        if (!t->report->late) /* a newer list has replaced this one */
+            status = sp_watch_answer(&taken->answer, &taken->answer_length, &question, err);
     }
     sp_roster_free(&roster);
     return status;

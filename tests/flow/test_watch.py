@@ -95,6 +95,10 @@ def every_file_ends_somewhere(stack, travellers, folder):
           f"the answer to the carrier:\n{answer}")
     first, second = answer.split("RFF+ABO:P1F1")[1].split("RFF+ABO:NONE")
     check("0Z" in first and "4Z" in second, f"who is cleared:\n{answer}")
+    put(drop / "3-list.edi", paxlst("503", [("P1F1", "X00000017"), ("NONE", "X90000003")]))
+    once(stack, folder, code=None)
+    again = (drop / "done/3-list.edi.2.answer.edi").read_text()
+    check(again.split("ERP")[1:-1] == answer.split("ERP")[1:-1] and "NO PORTRAIT" in again, f"applied already, and answered alike:\n{again}")
     left = sorted(path.name for path in drop.iterdir())
     check(left == ["6-link.csv", "7-pipe.csv", "8-new\nline.csv", "9.csv.part", "a-fresh.csv", "done", "rejected"], f"left: {left}")
     for name in left[:4]:
