@@ -213,6 +213,9 @@ keys:
   authority: "$dir/keys/authority.sign.pub"
 EOF
     store_config recorder; } >"$dir/etc/recorder.yaml"
+  # Who may see travellers and decisions together (manifest reconcile): the desk's file with the recorder's key and user.
+  { sed "s|^  authority:|  recorder: \"$dir/keys/recorder.box\"\n&|" "$dir/etc/ops.yaml"
+    printf 'records:\n  user: "recorder"\n  password_file: "%s/secrets/ledger-recorder.pass"\n' "$dir"; } >"$dir/etc/supervisor.yaml"
 }
 
 # Where the unprivileged user cannot reach the programs or the pack (a checkout in somebody's home), it gets copies.

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define CONNECT_MS 10000
-
 enum sp_status sp_ops_client(struct sp_client **ret_client, const struct sp_ops_config *config, const char *agent,
                              void (*on_answer)(void *user, const struct sp_client_answer *answer), void *user,
                              struct sp_err *err)
@@ -29,7 +27,7 @@ enum sp_status sp_ops_client(struct sp_client **ret_client, const struct sp_ops_
         status = sp_client_new(&made, &client, err);
     sp_key_wipe(&client.self);
     if (status == SP_OK)
-        status = sp_client_connect(made, CONNECT_MS, err);
+        status = sp_client_connect(made, (int)config->connect_ms, err);
     if (status == SP_OK)
         *ret_client = made;
     else

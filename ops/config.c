@@ -1,5 +1,6 @@
 #include "ops/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/clock.h"
@@ -18,11 +19,17 @@ static const struct sp_option table[] = {
     TEXT("galleries.address", galleries.address, "", "the Redis that holds templates"),
     TEXT("galleries.user", galleries.user, "ops", "ACL user there"),
     TEXT("galleries.password_file", galleries.password_file, "", "file with the user's password in one line"),
+    TEXT("records.address", records.address, "",
+         "the durable Redis for the decision streams; empty: durable.address"),
+    TEXT("records.user", records.user, "", "ACL user for them (recorder); empty: durable.user"),
+    TEXT("records.password_file", records.password_file, "", "file with its password; empty: durable's"),
     {"store.timeout", SP_OPTION_INT, AT(timeout_ms), "ms", 10, 600000, NULL, "5000",
      "longest wait for one answer of a Redis"},
     TEXT("broker.address", broker_address, "",
          "a broker's front socket: tcp://host:port (publishing enrols through it)"),
     TEXT("broker.key", broker_key, "", "the broker's public CURVE key file"),
+    {"broker.timeout", SP_OPTION_INT, AT(connect_ms), "ms", 100, 600000, NULL, "10000",
+     "longest wait for a session with the broker"},
     TEXT("keys.curve", curve, "", "this desk's own CURVE key file, with secret"),
     TEXT("keys.ops", ops, "", "the desk's box key file, with secret: opens rows, lanes, indexes"),
     TEXT("keys.fleet", fleet, "", "the fleet's public box key file: data keys are wrapped to it"),
@@ -112,6 +119,19 @@ enum sp_status sp_ops_durable(struct sp_store **ret_store, const struct sp_ops_c
 enum sp_status sp_ops_galleries(struct sp_store **ret_store, const struct sp_ops_config *config, struct sp_err *err)
 {
     return open_store(ret_store, &config->galleries, "galleries.address", config->timeout_ms, err);
+}
+
+enum sp_status sp_ops_records_store(struct sp_store **ret_store, const struct sp_ops_config *config,
+                                    struct sp_err *err)
+{
+    struct sp_ops_store store = config->durable;
+    if (config->records.address[0])
+        snprintf(store.address, sizeof store.address, "%s", config->records.address);
+    if (config->records.user[0])
+        snprintf(store.user, sizeof store.user, "%s", config->records.user);
+    if (config->records.password_file[0])
+        snprintf(store.password_file, sizeof store.password_file, "%s", config->records.password_file);
+    return open_store(ret_store, &store, "durable.address", config->timeout_ms, err);
 }
 
 enum sp_status sp_ops_key(struct sp_key_file *ret_key, const char *path, const char *option, enum sp_key_kind kind,

@@ -15,8 +15,10 @@ struct sp_ops_store {
 
 struct sp_ops_config {
     struct sp_ops_store durable, galleries;
+    struct sp_ops_store records; /* the durable Redis as the recorder; empty texts: as in durable */
     int64_t timeout_ms;
     char broker_address[SP_OPTION_TEXT], broker_key[SP_OPTION_TEXT];
+    int64_t connect_ms;
     char curve[SP_OPTION_TEXT], ops[SP_OPTION_TEXT], fleet[SP_OPTION_TEXT], fleet_cert[SP_OPTION_TEXT];
     char authority[SP_OPTION_TEXT], recorder[SP_OPTION_TEXT];
     int64_t partitions;
@@ -49,6 +51,8 @@ bool sp_ops_start(struct sp_ops_line *ret_line, const struct sp_ops_verb *verb, 
 enum sp_status sp_ops_durable(struct sp_store **ret_store, const struct sp_ops_config *config, struct sp_err *err);
 enum sp_status sp_ops_galleries(struct sp_store **ret_store, const struct sp_ops_config *config,
                                 struct sp_err *err);
+/* The durable Redis as the recorder's user, who may read the decision streams. */
+enum sp_status sp_ops_records_store(struct sp_store **ret_store, const struct sp_ops_config *config, struct sp_err *err);
 /* keys.ops with its secret. */
 enum sp_status sp_ops_box(struct sp_key_file *ret_key, const struct sp_ops_config *config, struct sp_err *err);
 /* The fleet's public key: keys.fleet, or keys.fleet_cert verified by keys.authority. */

@@ -8,8 +8,7 @@
 #include "ops/json.h"
 #include "roster/manifest_store.h"
 
-#define LANES     "sp:lanes"
-#define LANES_MAX 10000
+#define LANES "sp:lanes"
 
 static const char set_help[] =
     "Usage: sallyport lane set LANE --kind single|multi --mode air|sea|pedestrian|vehicle|private --terminal NAME\n"
@@ -346,40 +345,6 @@ static void print_text(const struct sp_lane *lane, const struct sp_assignment *a
     }
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-static enum sp_status list_names(char (**ret_names)[SP_NAME_MAX], size_t *ret_count, struct sp_desk *desk,
-                                 struct sp_err *err)
-{
-    sp_reply *reply = NULL;
-    struct sp_argument arguments[] = {SP_ARG_TEXT("SMEMBERS"), SP_ARG_TEXT(LANES)};
-    enum sp_status status = sp_store_command(desk->durable, arguments, 2, &reply, err);
-    size_t count = status == SP_OK ? sp_reply_count(reply) : 0, kept = 0;
-    char(*names)[SP_NAME_MAX] = count <= LANES_MAX ? calloc(count + 1, sizeof *names) : NULL;
-    if (status == SP_OK && !names)
-        status = sp_fail(err, SP_E_LIMIT, "%zu lanes, the limit is %d", count, LANES_MAX);
-    for (size_t i = 0; status == SP_OK && i < count; i++) {
-        size_t length = 0;
-        const uint8_t *bytes = sp_reply_bytes(sp_reply_at(reply, i), &length);
-        if (bytes && length < SP_NAME_MAX) {
-            memcpy(names[kept], bytes, length);
-            kept += sp_key_name_ok(names[kept]);
-        }
-    }
-    sp_reply_free(&reply);
-    if (status != SP_OK) {
-        free(names);
-        return status;
-    }
-    qsort(names, kept, sizeof *names, compare_names);
-    *ret_names = names;
-    *ret_count = kept;
-    return SP_OK;
-}
-
 static int list_run(int argc, char **argv)
 {
     bool as_json = false;
@@ -397,7 +362,7 @@ static int list_run(int argc, char **argv)
         return code;
     enum sp_status status = open_desk(&desk, &site, &line.config, &err);
     if (status == SP_OK)
-        status = list_names(&names, &count, &desk, &err);
+        status = sp_desk_lanes(&names, &count, &desk, &err);
     for (size_t i = 0; status == SP_OK && i < count; i++) {
         struct sp_lane lane = {0};
         struct sp_assignment assignment = {0};

@@ -83,6 +83,68 @@ static const char enrol_help[] =
     "  --all          every open manifest\n\n"
     "Example: sallyport manifest enrol --all --pack packs/new/\n";
 
+static const char reconcile_help[] =
+    "Usage: sallyport manifest reconcile ID [--since TIME] [--until TIME] [--with-crew] [--json] [--names]\n"
+    "                                    [--config FILE]\n"
+    "What the close-out says against what the ledger decided: boarded but not confirmed, confirmed but not "
+    "boarded, "
+    "the\n"
+    "capture rate and an upper estimate of the FNIR with 95 % bounds, per lane and hour. Needs the desk's key and "
+    "user for\n"
+    "the travellers (keys.ops, durable.*), the recorder's for the decisions (keys.recorder, records.user,\n"
+    "records.password_file), and keys.authority: who may run it, docs/security.md says.\n\n"
+    "  --since, --until TIME  decisions of that time, UTC or with an offset (default: departure -24 h to +24 h)\n"
+    "  --with-crew            crew counts in the rates, too\n"
+    "  --names                names of the travellers that differ, too\n\n"
+    "A decision that does not verify is not counted, is said, and makes the exit code 4.\n"
+    "Example: sallyport --config supervisor.yaml manifest reconcile air-zx-417-20261204-lis\n";
+
+static const char watch_help[] =
+    "Usage: sallyport manifest watch DIR [--portraits DIR] [--carriers FILE] [--once] [--json] [--config FILE]\n"
+    "Publish the files that come into DIR, in order of name, until SIGTERM: taken files go to DIR/done/ with "
+    "NAME.report.json\n"
+    "and, for PAXLST, the answer NAME.answer.edi; others to DIR/rejected/ with NAME.reason.txt. While a store, the "
+    "broker\n"
+    "or workers are away, files stay and are tried again. Names that begin with '.' or end in .part or .tmp are "
+    "left alone:\n"
+    "write under such a name, then rename.\n\n"
+    "  --portraits DIR   portrait files, as for `manifest publish`\n"
+    "  --carriers FILE   table of carriers: only files with a signature NAME.sig by a carrier's key are taken, and "
+    "only\n"
+    "                    that carrier's journeys (docs/manifests.md 9.2)\n"
+    "  --once            take what is there and leave: 0 all taken, 1 some rejected, 3 some wait\n"
+    "  --json            one JSON object per file on stdout\n\n"
+    "Example: sallyport manifest watch /srv/drop --portraits /srv/portraits --carriers carriers.yaml\n";
+static const char sign_help[] =
+    "Usage: sallyport manifest sign FILE --key K.sign\n"
+    "Write FILE.sig: a signature over the file's bytes, its name and the time, for a drop folder that asks for "
+    "one. It is "
+    "good\n"
+    "for 48 hours. `sallyport keys new sign NAME` makes a key; the taker needs its public half.\n"
+    "Example: sallyport manifest sign ZX417.edi --key zx.sign\n";
+static const char ready_help[] =
+    "Usage: sallyport manifest ready ID|--departures SPAN [--no-review] [--json] [--names] [--config FILE]\n"
+    "Can this journey board with cameras? Parts received, travellers with a usable portrait and why others have "
+    "none, "
+    "pairs\n"
+    "of travellers that look alike, which version each worker holds, lanes alive; problems with the worst first. "
+    "What "
+    "could\n"
+    "not be asked is unknown and counts as not ready. Exit code: 0 ready, 1 not ready.\n\n"
+    "  --departures SPAN  a table of every open manifest that departs within 24h, 90m, 2d\n"
+    "  --no-review        do not ask a worker for look-alikes; that is no problem then\n"
+    "  --names            names of the travellers that are listed, too\n\n"
+    "Example: sallyport manifest ready --departures 24h\n";
+static const char scorecard_help[] =
+    "Usage: sallyport manifest scorecard [--carrier CODE] [--days N] [--deadline MIN] [--json] [--config FILE]\n"
+    "How well carriers send, one line per carrier, over the journeys that departed in the last N days (7): first "
+    "whole "
+    "list\n"
+    "in time or late, incomplete lists, travellers with all data elements, with a usable portrait, deviations per "
+    "traveller.\n\n"
+    "  --deadline MIN  lists are due this long before departure (air 30, sea and private 60, land 0)\n\n"
+    "Example: sallyport manifest scorecard --carrier ZX --days 30\n";
+
 /* One line of the list. A manifest that was begun and never flipped has version 0. */
 static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool as_json, struct sp_err *err)
 {
@@ -162,6 +224,11 @@ int sp_ops_manifest(int argc, char **argv)
         {"list", "every manifest with its version and state", list_help, list_run},
         {"show", "the travellers of a manifest and the state of their portraits", show_help, sp_manifest_show_run},
         {"release", "let a traveller who crossed cross again", release_help, sp_manifest_release_run},
+        {"ready", "is a journey ready to board?", ready_help, sp_manifest_ready_run},
+        {"scorecard", "how well carriers send their lists", scorecard_help, sp_manifest_scorecard_run},
+        {"reconcile", "the close-out against the ledger's decisions", reconcile_help, sp_manifest_reconcile_run},
+        {"watch", "publish the files that come into a folder", watch_help, sp_manifest_watch_run},
+        {"sign", "sign a file for another's drop folder", sign_help, sp_manifest_sign_run},
         {"close", "end a manifest", close_help, sp_manifest_close_run},
         {"purge", "delete everything of a closed manifest", purge_help, sp_manifest_purge_run},
         {"tidy", "remove what no version names", tidy_help, sp_manifest_tidy_run},

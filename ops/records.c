@@ -7,15 +7,12 @@
 #include "ops/command.h"
 #include "ops/config.h"
 #include "ops/json.h"
-#include "records/entry.h"
 #include "records/ledger.h"
+#include "records/stream.h"
 
-#define ID_MAX       48 /* of a stream entry: "1712345678901-0" */
-#define COUNT_MAX    100000
-#define READ_COUNT   "500"
-#define FOLLOW_MS    200
-#define SEALED_MAX   (1u << 20)
-#define NO_PARTITION (-1)
+#define COUNT_MAX  100000
+#define READ_COUNT "500"
+#define FOLLOW_MS  200
 
 static const char tail_help[] =
     "Usage: sallyport records tail [--follow] [--count N] [--json] [--config FILE]\n"
@@ -34,75 +31,9 @@ struct tail {
     uint8_t authority[32];
     int partitions;
     bool json;
-    char last[SP_LEDGER_MAX_PARTITIONS][ID_MAX]; /* newest id that was printed */
+    char last[SP_LEDGER_MAX_PARTITIONS][SP_STREAM_ID_MAX]; /* newest id that was printed */
     uint64_t refused;
 };
-
-/* An entry as it came, before it is opened. */
-struct raw {
-    char id[ID_MAX];
-    uint64_t ms, seq; /* of the id: the order between partitions */
-    int partition;    /* it lies in; routing.partition is what it says */
-    struct sp_entry_routing routing;
-    uint8_t *sealed; /* owned */
-    size_t length;
-};
-
-static bool take_text(char *ret, size_t capacity, const sp_reply *value)
-{
-    size_t length = 0;
-    const uint8_t *bytes = sp_reply_bytes(value, &length);
-    if (!bytes || length >= capacity)
-        return false;
-    memcpy(ret, bytes, length);
-    ret[length] = 0;
-    return true;
-}
-
-static bool take_field(struct raw *raw, const char *field, const sp_reply *value)
-{
-    if (strcmp(field, "lane") == 0)
-        return take_text(raw->routing.lane, sizeof raw->routing.lane, value);
-    if (strcmp(field, "partition") == 0)
-        raw->routing.partition = (int)sp_reply_integer(value);
-    else if (strcmp(field, "outcome") == 0)
-        raw->routing.outcome = (int)sp_reply_integer(value);
-    else if (strcmp(field, "reason") == 0)
-        raw->routing.reason = (int)sp_reply_integer(value);
-    else if (strcmp(field, "issued_ms") == 0)
-        raw->routing.issued_ms = sp_reply_integer(value);
-    else if (strcmp(field, "sealed") == 0) {
-        size_t length = 0;
-        const uint8_t *bytes = sp_reply_bytes(value, &length);
-        raw->sealed = bytes && length <= SEALED_MAX && !raw->sealed ? malloc(length + 1) : raw->sealed;
-        if (!bytes || !raw->sealed || length > SEALED_MAX)
-            return false;
-        memcpy(raw->sealed, bytes, length);
-        raw->length = length;
-    }
-    return true;
-}
-
-/* [id, [field, value, ...]]. What lies in a stream may be anything; a strange entry is one that does not verify. */
-static enum sp_status take_entry(struct raw *raw, int partition, const sp_reply *entry, struct sp_err *err)
-{
-    unsigned long long ms = 0, seq = 0;
-    const sp_reply *fields = sp_reply_at(entry, 1);
-    memset(raw, 0, sizeof *raw);
-    raw->partition = partition;
-    raw->routing.partition = NO_PARTITION;
-    if (!take_text(raw->id, sizeof raw->id, sp_reply_at(entry, 0)) || sscanf(raw->id, "%llu-%llu", &ms, &seq) != 2)
-        return sp_fail(err, SP_E_FORMAT, "partition %d: an entry without an id", partition);
-    raw->ms = ms;
-    raw->seq = seq;
-    for (size_t i = 0; i + 1 < sp_reply_count(fields); i += 2) {
-        char field[32];
-        if (!take_text(field, sizeof field, sp_reply_at(fields, i)) ||
-            !take_field(raw, field, sp_reply_at(fields, i + 1)))
-            break; /* cut short: verification will say so */
-    }
-    return SP_OK;
-}
 
 /* ---- printing ---- */
 
@@ -135,7 +66,7 @@ static void json_decision(struct sp_json *json, const struct sp_decision *d)
     sp_json_text(json, "policy", d->policy);
 }
 
-static void print_json(const struct raw *raw, const struct sp_entry *entry)
+static void print_json(const struct sp_stream_entry *raw, const struct sp_entry *entry)
 {
     char encounter[SP_UUID_TEXT], sender[65];
     struct sp_json json = {stdout, false};
@@ -179,7 +110,7 @@ static void print_text(const struct sp_entry *entry)
     }
 }
 
-static void print_refused(struct tail *tail, const struct raw *raw, const struct sp_err *err)
+static void print_refused(struct tail *tail, const struct sp_stream_entry *raw, const struct sp_err *err)
 {
     struct sp_json json = {stdout, false};
     tail->refused++;
@@ -196,25 +127,20 @@ static void print_refused(struct tail *tail, const struct raw *raw, const struct
     printf("\n");
 }
 
-static enum sp_status print_raw(struct tail *tail, const struct raw *raw, struct sp_err *err)
+static enum sp_status print_raw(struct tail *tail, const struct sp_stream_entry *raw, struct sp_err *err)
 {
     struct sp_err inner = {0};
     struct sp_entry *entry = calloc(1, sizeof *entry);
-    enum sp_status status = SP_E_FORMAT;
     if (!entry)
         return sp_fail(err, SP_E_NOMEM, "no memory for an entry");
-    if (raw->routing.partition != raw->partition || !raw->sealed)
-        sp_fail(&inner, status, "the entry lacks its fields, or names another partition");
-    else
-        status =
-            sp_entry_open(entry, &raw->routing, raw->sealed, raw->length, &tail->recorder, tail->authority, &inner);
+    enum sp_status status = sp_stream_open(entry, raw, &tail->recorder, tail->authority, &inner);
     if (status != SP_OK)
         print_refused(tail, raw, &inner);
     else if (tail->json)
         print_json(raw, entry);
     else
         print_text(entry);
-    snprintf(tail->last[raw->partition], ID_MAX, "%s", raw->id);
+    snprintf(tail->last[raw->partition], SP_STREAM_ID_MAX, "%s", raw->id);
     free(entry);
     return SP_OK;
 }
@@ -223,14 +149,14 @@ static enum sp_status print_raw(struct tail *tail, const struct raw *raw, struct
 
 static int compare_raws(const void *a, const void *b)
 {
-    const struct raw *x = a, *y = b;
+    const struct sp_stream_entry *x = a, *y = b;
     if (x->ms != y->ms)
         return x->ms < y->ms ? -1 : 1;
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
 struct raws {
-    struct raw *all;
+    struct sp_stream_entry *all;
     int count, capacity;
 };
 
@@ -238,20 +164,15 @@ static enum sp_status push(struct raws *raws, int partition, const sp_reply *ent
 {
     if (raws->count == raws->capacity) {
         int capacity = raws->capacity ? 2 * raws->capacity : 256;
-        struct raw *grown = realloc(raws->all, (size_t)capacity * sizeof *grown);
+        struct sp_stream_entry *grown = realloc(raws->all, (size_t)capacity * sizeof *grown);
         if (!grown)
             return sp_fail(err, SP_E_NOMEM, "no memory for %d entries", capacity);
         raws->all = grown;
         raws->capacity = capacity;
     }
-    enum sp_status status = take_entry(&raws->all[raws->count], partition, entry, err);
+    enum sp_status status = sp_stream_take(&raws->all[raws->count], partition, entry, err);
     raws->count += status == SP_OK;
     return status;
-}
-
-static void stream_key(char ret_key[64], int partition)
-{
-    snprintf(ret_key, 64, "sp:{d%d}:decisions", partition);
 }
 
 /* The last `count` entries of all partitions together, oldest first. */
@@ -262,16 +183,17 @@ static enum sp_status print_last(struct tail *tail, int count, struct sp_err *er
     char number[16];
     snprintf(number, sizeof number, "%d", count);
     for (int p = 0; p < tail->partitions && status == SP_OK; p++) {
-        char key[64];
+        char key[SP_STREAM_KEY_MAX];
         sp_reply *reply = NULL;
-        stream_key(key, p);
+        int before = raws.count;
+        sp_stream_key(key, p);
         struct sp_argument arguments[] = {SP_ARG_TEXT("XREVRANGE"), SP_ARG_TEXT(key),     SP_ARG_TEXT("+"),
                                           SP_ARG_TEXT("-"),         SP_ARG_TEXT("COUNT"), SP_ARG_TEXT(number)};
         status = sp_store_command(tail->durable, arguments, 6, &reply, err);
         for (size_t i = 0; status == SP_OK && i < sp_reply_count(reply); i++)
             status = push(&raws, p, sp_reply_at(reply, i), err);
-        if (status == SP_OK && sp_reply_count(reply) > 0)
-            (void)take_text(tail->last[p], ID_MAX, sp_reply_at(sp_reply_at(reply, 0), 0));
+        if (status == SP_OK && sp_reply_count(reply) > 0) /* newest first */
+            snprintf(tail->last[p], SP_STREAM_ID_MAX, "%s", raws.all[before].id);
         sp_reply_free(&reply);
     }
     if (status == SP_OK && raws.count > 0)
@@ -279,7 +201,7 @@ static enum sp_status print_last(struct tail *tail, int count, struct sp_err *er
     for (int i = raws.count > count ? raws.count - count : 0; status == SP_OK && i < raws.count; i++)
         status = print_raw(tail, &raws.all[i], err);
     for (int i = 0; i < raws.count; i++)
-        free(raws.all[i].sealed);
+        sp_stream_entry_clear(&raws.all[i]);
     free(raws.all);
     return status;
 }
@@ -287,30 +209,29 @@ static enum sp_status print_last(struct tail *tail, int count, struct sp_err *er
 /* What came since, all partitions in one command. */
 static enum sp_status print_new(struct tail *tail, struct sp_err *err)
 {
-    char keys[SP_LEDGER_MAX_PARTITIONS][64];
+    char keys[SP_LEDGER_MAX_PARTITIONS][SP_STREAM_KEY_MAX];
     struct sp_argument arguments[4 + 2 * SP_LEDGER_MAX_PARTITIONS] = {
         SP_ARG_TEXT("XREAD"), SP_ARG_TEXT("COUNT"), SP_ARG_TEXT(READ_COUNT), SP_ARG_TEXT("STREAMS")};
     sp_reply *reply = NULL;
     for (int p = 0; p < tail->partitions; p++) {
-        stream_key(keys[p], p);
+        sp_stream_key(keys[p], p);
         arguments[4 + p] = SP_ARG_TEXT(keys[p]);
         arguments[4 + tail->partitions + p] = SP_ARG_TEXT(tail->last[p]);
     }
     enum sp_status status = sp_store_command(tail->durable, arguments, 4 + 2 * tail->partitions, &reply, err);
     for (size_t s = 0; status == SP_OK && s < sp_reply_count(reply); s++) {
         const sp_reply *stream = sp_reply_at(reply, s), *entries = sp_reply_at(stream, 1);
-        char name[64];
+        size_t length = 0;
+        const uint8_t *name = sp_reply_bytes(sp_reply_at(stream, 0), &length);
         int p = 0;
-        if (!take_text(name, sizeof name, sp_reply_at(stream, 0)))
-            continue;
-        while (p < tail->partitions && strcmp(keys[p], name) != 0)
+        while (p < tail->partitions && (!name || strlen(keys[p]) != length || memcmp(keys[p], name, length) != 0))
             p++;
         for (size_t i = 0; status == SP_OK && p < tail->partitions && i < sp_reply_count(entries); i++) {
-            struct raw raw;
-            status = take_entry(&raw, p, sp_reply_at(entries, i), err);
+            struct sp_stream_entry raw;
+            status = sp_stream_take(&raw, p, sp_reply_at(entries, i), err);
             if (status == SP_OK)
                 status = print_raw(tail, &raw, err);
-            free(raw.sealed);
+            sp_stream_entry_clear(&raw);
         }
     }
     sp_reply_free(&reply);
@@ -322,7 +243,7 @@ static enum sp_status run_tail(struct tail *tail, const struct sp_ops_config *co
 {
     tail->partitions = (int)config->partitions;
     for (int p = 0; p < tail->partitions; p++)
-        snprintf(tail->last[p], ID_MAX, "0-0");
+        snprintf(tail->last[p], SP_STREAM_ID_MAX, "0-0");
     enum sp_status status = sp_ops_key(&tail->recorder, config->recorder, "keys.recorder", SP_KEY_BOX, true, err);
     if (status == SP_OK)
         status = sp_ops_authority(tail->authority, config, err);
