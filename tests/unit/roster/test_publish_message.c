@@ -28,7 +28,7 @@ static enum sp_status tell(struct world *world, enum sp_listing_action action, c
 {
     struct sp_roster *roster = NULL;
     struct sp_apply_message message;
-    memset(ret, 0, sizeof *ret);
+    sp_publish_report_clear(ret);
     if (sp_roster_parse(&roster, "m.csv", text, strlen(text), err) != SP_OK)
         fail_msg("%s", err ? err->text : "no roster");
     sp_apply_whole(&message, roster, action, true);
@@ -42,7 +42,6 @@ static void tell_ok(struct world *world, enum sp_listing_action action, const ch
                     struct sp_publish_report *ret)
 {
     struct sp_err err = {0};
-    sp_publish_report_clear(ret);
     if (tell(world, action, text, world->portraits, ret, &err) != SP_OK)
         fail_msg("%s", err.text);
 }
