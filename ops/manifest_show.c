@@ -33,6 +33,13 @@ static const char *portrait_word(const struct sp_index_portrait *portrait)
     return portrait->packs[0].reason == SP_REASON_NONE ? "enrolled" : sp_reason_word(portrait->packs[0].reason);
 }
 
+static const char *boarding_word(enum sp_boarding boarding)
+{
+    return boarding == SP_BOARDING_ON_BOARD       ? "on_board"
+           : boarding == SP_BOARDING_NOT_ON_BOARD ? "not_on_board"
+                                                  : "unknown";
+}
+
 static void print_json(const struct show *show, struct sp_json *json, const struct sp_index_row *index,
                        const struct sp_row *row, const char *label)
 {
@@ -42,6 +49,8 @@ static void print_json(const struct show *show, struct sp_json *json, const stru
     sp_json_open(json, NULL, '{');
     sp_json_text(json, "traveller_ref", label);
     sp_json_text(json, "pseudonym", pseudonym);
+    sp_json_bool(json, "crew", index->crew);
+    sp_json_text(json, "boarding", boarding_word(index->boarding));
     sp_json_text(json, "portrait", portrait_word(portrait));
     sp_json_number(json, "quality",
                    portrait && portrait->packs[0].reason == SP_REASON_NONE ? portrait->packs[0].quality : 0);
@@ -97,17 +106,38 @@ static enum sp_status load(struct show *show, const char *manifest, struct sp_er
     return status;
 }
 
-static void begin(const struct show *show, struct sp_json *json)
+static void begin_json(const struct sp_manifest_index *index, struct sp_json *json)
 {
     char pack[33];
+    const struct {
+        const char *key, *value;
+    } texts[] = {{"carrier", index->carrier},   {"journey", index->journey},     {"dep_port", index->dep_port},
+                 {"arr_port", index->arr_port}, {"direction", index->direction}, {"zone", index->zone}};
+    sp_json_open(json, NULL, '{');
+    sp_json_text(json, "manifest", index->id);
+    sp_json_number(json, "version", (double)index->version);
+    sp_json_text(json, "state", sp_manifest_state_word(index->state));
+    sp_json_bool(json, "standing", index->standing);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        sp_json_text(json, texts[i].key, texts[i].value);
+    sp_json_number(json, "departs_ms", (double)index->departs_ms);
+    sp_json_number(json, "arrives_ms", (double)index->arrives_ms);
+    sp_json_number(json, "flipped_ms", (double)index->flipped_ms);
+    sp_seal_to_hex(pack, index->packs[0], sizeof index->packs[0]);
+    sp_json_text(json, "pack", pack);
+    sp_json_open(json, "packs", '[');
+    for (int i = 0; i < index->pack_count; i++) {
+        sp_seal_to_hex(pack, index->packs[i], sizeof index->packs[i]);
+        sp_json_text(json, NULL, pack);
+    }
+    sp_json_close(json, ']');
+    sp_json_open(json, "rows", '[');
+}
+
+static void begin(const struct show *show, struct sp_json *json)
+{
     if (show->json) {
-        sp_seal_to_hex(pack, show->index->packs[0], sizeof show->index->packs[0]);
-        sp_json_open(json, NULL, '{');
-        sp_json_text(json, "manifest", show->index->id);
-        sp_json_number(json, "version", (double)show->index->version);
-        sp_json_text(json, "state", sp_manifest_state_word(show->index->state));
-        sp_json_text(json, "pack", pack);
-        sp_json_open(json, "rows", '[');
+        begin_json(show->index, json);
         return;
     }
     printf("manifest %s version %llu %s, %d travellers\n", show->index->id,
