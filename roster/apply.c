@@ -351,6 +351,10 @@ static enum sp_status apply_list(struct applying *a, struct sp_err *err)
     /* A list without parts that is not the last word still says who travels so far. */
     put_standing(a, all || m->part == 0 ? leaves_list : NULL);
     applied->partial = applied->partial || others_open(a);
+    if (a->roster->row_count == 0 && applied->removed > 0 && applied->parts.count <= 1 && m->declared != 0)
+        return sp_fail(err, SP_E_INVALID,
+                       "manifest %s: a list without any traveller would remove %d; one that means it declares 0",
+                       a->roster->manifest, applied->removed);
     return check_count(a, err);
 }
 

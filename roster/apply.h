@@ -72,7 +72,7 @@ struct sp_applied {
 
 /* before NULL: the manifest was never published; else rows_before[i] is the opened row of before->rows[i]. The
  * inputs must outlive *ret_applied. SP_E_CLOSED: the state takes no such message; SP_E_NOTFOUND: there is nothing
- * to change; SP_E_LIMIT: too many travellers; SP_E_UNSUPPORTED: an answer of an authority. */
+ * to change; SP_E_INVALID: a list of nobody that does not declare 0; SP_E_LIMIT: too many travellers; SP_E_UNSUPPORTED: an answer of an authority. */
 enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifest_index *before,
                         const struct sp_row *rows_before, const struct sp_roster *roster,
                         const struct sp_apply_message *message, const struct sp_manifest_keys *keys, int64_t now_ms,

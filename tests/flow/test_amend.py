@@ -187,6 +187,8 @@ def ends(stack, travellers, folder):
     told = report(stack.ops("manifest", "publish", out, "--json"))[0]
     check((told["state"], told["changed"], told["unknown"]) == ("CLOSED", len(rows), 0), f"close-out: {told}")
     check(report(stack.ops("manifest", "publish", out, "--json"))[0]["known"], "the same message again")
+    boarding = {row["traveller_ref"]: row["boarding"] for row in stack.rows(FLIGHT)}
+    check(boarding.pop(missing) == "not_on_board" and set(boarding.values()) == {"on_board"}, f"boarding: {boarding}")
     check(stack.redis("galleries", "KEYS", f"sp:g:{{{FLIGHT}}}:*") == "", "templates are deleted")
     check(stack.redis("ledger", "EXISTS", f"sp:m:{{{FLIGHT}}}:portraits") == "0", "portraits are deleted")
     done = stack.publish(travellers.folder / "flight.csv", travellers.folder / "portraits", code=None)

@@ -380,6 +380,27 @@ static void test_contradictions(void **state)
     manifest_free(&m);
 }
 
+/* A list of nobody is a mistake more often than an empty flight. */
+static void test_nobody(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST), crew = list;
+    manifest_new(&m);
+    TELL(&m, &list, P(1), P(2));
+    tell(&m, &list, NULL, 0);
+    assert_int_equal(m.status, SP_E_INVALID);
+    assert_int_equal(m.index->row_count, 2);
+    crew.group = SP_GROUP_CREW;
+    tell(&m, &crew, NULL, 0); /* removes nobody */
+    assert_int_equal(m.status, SP_OK);
+    list.declared = 0;
+    tell(&m, &list, NULL, 0);
+    assert_int_equal(m.status, SP_OK);
+    assert_int_equal(m.index->row_count, 0);
+    manifest_free(&m);
+}
+
 /* A close-out in parts: the second part must not undo the first. */
 static void test_close_out_parts(void **state)
 {
@@ -448,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_same_flight_again),
         cmocka_unit_test(test_who_is_who),
         cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_nobody),
         cmocka_unit_test(test_close_out_parts),
         cmocka_unit_test(test_standing),
         cmocka_unit_test(test_receipts_roll),
