@@ -263,13 +263,31 @@ static enum sp_status add_pack(struct sp_publish_run *p, struct sp_err *err)
     return status == SP_OK ? clean(p, err) : status;
 }
 
+/* A manifest was closed or purged under this publish, which had written portraits and notes meanwhile: they go,
+ * too. */
+static void leave_nothing(const struct sp_publish_run *what, const uint8_t (*packs)[16], int pack_count)
+{
+    const struct sp_publish_config *config = what->config;
+    enum sp_manifest_state state = SP_MANIFEST_PARTIAL;
+    uint64_t version = 0;
+    if (sp_manifest_current(config->durable, what->manifest, &version, &state, NULL) != SP_OK || version == 0)
+        return;
+    if (state == SP_MANIFEST_CLOSED)
+        (void)sp_publish_close(&version, config->durable, config->galleries, what->manifest, config->ops, NULL);
+    else if (state == SP_MANIFEST_PURGED)
+        (void)sp_manifest_purge(&version, config->durable, config->galleries, what->manifest, config->ops, NULL);
+    for (int i = 0; state == SP_MANIFEST_PURGED && i < pack_count; i++)
+        (void)sp_manifest_expunge_pack(config->durable, config->galleries, what->manifest, packs[i], NULL);
+}
+
 /* Attempts until it is not overtaken. once: the first conflict is the caller's. */
 static enum sp_status repeat(struct sp_publish_report *ret_report, const struct sp_publish_run *what, bool once,
                              struct sp_err *err)
 {
     struct sp_publish_report *report = calloc(1, sizeof *report);
     enum sp_status status = SP_E_CONFLICT;
-    int enrolled = 0;
+    uint8_t packs[SP_INDEX_MAX_PACKS][16];
+    int enrolled = 0, pack_count = 0;
     if (!report)
         return sp_fail(err, SP_E_NOMEM, "no memory for a report");
     for (int attempt = 1; status == SP_E_CONFLICT && attempt <= (once ? 1 : ATTEMPTS); attempt++) {
@@ -280,8 +298,14 @@ static enum sp_status repeat(struct sp_publish_report *ret_report, const struct 
         enrolled += report->enrolled;
         report->enrolled = enrolled;
         report->attempts = attempt;
+        if (run.next) {
+            pack_count = run.next->pack_count;
+            memcpy(packs, run.next->packs, sizeof packs);
+        }
         run_clear(&run);
     }
+    if (status == SP_E_CONFLICT || status == SP_E_CLOSED)
+        leave_nothing(what, (const uint8_t(*)[16])packs, pack_count);
     if (status == SP_OK)
         *ret_report = *report;
     else

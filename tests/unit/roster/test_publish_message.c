@@ -28,7 +28,7 @@ static enum sp_status tell(struct world *world, enum sp_listing_action action, c
 {
     struct sp_roster *roster = NULL;
     struct sp_apply_message message;
-    memset(ret, 0, sizeof *ret);
+    sp_publish_report_clear(ret);
     if (sp_roster_parse(&roster, "m.csv", text, strlen(text), err) != SP_OK)
         fail_msg("%s", err ? err->text : "no roster");
     sp_apply_whole(&message, roster, action, true);
@@ -42,7 +42,6 @@ static void tell_ok(struct world *world, enum sp_listing_action action, const ch
                     struct sp_publish_report *ret)
 {
     struct sp_err err = {0};
-    sp_publish_report_clear(ret);
     if (tell(world, action, text, world->portraits, ret, &err) != SP_OK)
         fail_msg("%s", err.text);
 }
@@ -297,6 +296,53 @@ static void test_close_deletes(void **state)
     world_free(&world);
 }
 
+static void other_closes(struct workers *workers)
+{
+    struct world other;
+    uint64_t version = 0;
+    workers->before = NULL;
+    world_new(&other);
+    assert_int_equal(
+        sp_publish_close(&version, other.config.durable, other.config.galleries, MANIFEST, &world_ops, NULL),
+        SP_OK);
+    world_free(&other);
+}
+
+static void other_purges(struct workers *workers)
+{
+    struct world other;
+    uint64_t version = 0;
+    other_closes(workers);
+    world_new(&other);
+    assert_int_equal(
+        sp_manifest_purge(&version, other.config.durable, other.config.galleries, MANIFEST, &world_ops, NULL),
+        SP_OK);
+    world_free(&other);
+}
+
+/* The manifest ends while a publish has its portraits enrolled: nothing of that publish stays. */
+static void test_closed_under_a_publish(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    struct sp_err err = {0};
+    for (int purged = 0; purged < 2; purged++) {
+        begin(&world);
+        tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T2"), &report);
+        world.workers.before = purged ? other_purges : other_closes;
+        enum sp_status status = tell(&world, SP_ACTION_CHANGE, HEADER ROW("T1"), world.portraits, &report, &err);
+        if (purged) /* its workers have no keys any more */
+            assert_int_not_equal(status, SP_OK);
+        else
+            assert_int_equal(status, SP_E_CLOSED);
+        assert_false(ask(world.config.durable, "EXISTS", PORTRAITS) || ask(world.config.durable, "EXISTS", NOTES) ||
+                     ask(world.config.galleries, "EXISTS", TEMPLATES));
+        sp_publish_report_clear(&report);
+        world_free(&world);
+    }
+}
+
 static void test_purge(void **state)
 {
     (void)state;
@@ -528,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_messages_with_reference),
         cmocka_unit_test(test_journey),
         cmocka_unit_test(test_close_deletes),
+        cmocka_unit_test(test_closed_under_a_publish),
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_tidy),
         cmocka_unit_test(test_two_packs),
