@@ -31,6 +31,8 @@ struct sp_backend_ops {
     enum sp_status (*open)(void **ret_state, const struct sp_engine_config *config, char *ret_text,
                            size_t text_size, struct sp_err *err);
     void (*close)(void *state);
+    /* As sp_engine_spent. Optional. */
+    void (*spent)(const void *state, uint64_t ret_us[SP_WORK_COUNT]);
     /* As sp_engine_note. Optional. */
     void (*note)(void *state, char *ret_text, size_t size);
 

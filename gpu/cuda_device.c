@@ -15,6 +15,7 @@ struct sp_cuda {
     enum sp_engine_fault fault;
     atomic_int fault_after; /* calls left before the fault; 0 and below: none */
     atomic_bool broken;
+    _Atomic uint64_t spent_us[SP_WORK_COUNT];
     pthread_mutex_t lock; /* of first_words */
     char first_words[360];
 };
@@ -53,11 +54,19 @@ static bool breaks_device(int code)
     case cudaErrorContained:
     case cudaErrorExternalDevice:
     case cudaErrorDevicesUnavailable:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorMpsClientTerminated:
     case cudaErrorUnknown:
         return true;
     default:
         return false;
     }
+}
+
+/* An error that we do not know, and that another call meets again, is of the context and not of the call. */
+static bool stays(int code)
+{
+    return (int)cudaStreamQuery(cudaStreamLegacy) == code;
 }
 
 static enum sp_status fail_broken(struct sp_cuda *cuda, struct sp_err *err)
@@ -78,7 +87,7 @@ enum sp_status sp_cuda_check(struct sp_cuda *cuda, int code, const char *stateme
     if (code == cudaErrorMemoryAllocation)
         return sp_fail(err, SP_E_NOMEM, "cuda device %d is out of memory: %.200s: %.100s", cuda->facts.number,
                        statement, words);
-    if (!breaks_device(code))
+    if (!breaks_device(code) && !stays(code))
         return sp_fail(err, SP_E_INTERNAL, "cuda device %d refuses %.240s: %.100s", cuda->facts.number, statement,
                        words);
     pthread_mutex_lock(&cuda->lock);
@@ -440,6 +449,18 @@ void sp_cuda_graph_free(struct sp_cuda_graph **graph)
         cudaGraphExecDestroy((*graph)->native);
     free(*graph);
     *graph = NULL;
+}
+
+void sp_cuda_spent_add(struct sp_cuda *cuda, enum sp_engine_work work, double us)
+{
+    if (us > 0)
+        atomic_fetch_add_explicit(&cuda->spent_us[work], (uint64_t)(us + 0.5), memory_order_relaxed);
+}
+
+void sp_cuda_spent(const struct sp_cuda *cuda, uint64_t ret_us[SP_WORK_COUNT])
+{
+    for (int i = 0; i < SP_WORK_COUNT; i++)
+        ret_us[i] = atomic_load_explicit(&cuda->spent_us[i], memory_order_relaxed);
 }
 
 void sp_cuda_range_push(const char *name)

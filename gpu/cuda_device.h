@@ -95,6 +95,23 @@ enum sp_status sp_cuda_graph_end(struct sp_cuda_graph **ret_graph, struct sp_cud
 enum sp_status sp_cuda_graph_run(struct sp_cuda_graph *graph, struct sp_cuda_stream *stream, struct sp_err *err);
 void sp_cuda_graph_free(struct sp_cuda_graph **graph);
 
+/* Two marks around a piece of work, whose time goes to one of the device's sums. Belongs to one thread at a time.
+ */
+struct sp_cuda_span {
+    struct sp_cuda *cuda;
+    struct sp_cuda_event *first, *last;
+};
+enum sp_status sp_cuda_span_new(struct sp_cuda_span *span, struct sp_cuda *cuda, struct sp_err *err);
+void sp_cuda_span_free(struct sp_cuda_span *span); /* also of one that is zeroed */
+enum sp_status sp_cuda_span_begin(struct sp_cuda_span *span, struct sp_cuda_stream *stream, struct sp_err *err);
+enum sp_status sp_cuda_span_end(struct sp_cuda_span *span, struct sp_cuda_stream *stream, struct sp_err *err);
+/* Once the stream was waited for. */
+enum sp_status sp_cuda_span_count(struct sp_cuda_span *span, enum sp_engine_work work, struct sp_err *err);
+
+/* The device's sums, in microseconds. */
+void sp_cuda_spent_add(struct sp_cuda *cuda, enum sp_engine_work work, double us);
+void sp_cuda_spent(const struct sp_cuda *cuda, uint64_t ret_us[SP_WORK_COUNT]);
+
 /* A named range of the calling thread's time line (NVTX) for profilers. */
 void sp_cuda_range_push(const char *name);
 void sp_cuda_range_pop(void);

@@ -38,6 +38,7 @@ struct place {
     struct sp_cuda_match *match;
     bool taken; /* under match->lock; all else belongs to who took it */
     struct sp_cuda_stream *stream;
+    struct sp_cuda_span span;
     struct input *pinned, *device;
     uint64_t *keys, *device_keys; /* [LIST_KEYS] pinned; [LIST_KEYS + SP_CUDA_MATCH_KEYS] */
     struct chosen chosen[SP_CUDA_MATCH_PROBES], sorted[SP_CUDA_MATCH_PROBES], again[SP_CUDA_MATCH_PROBES];
@@ -68,6 +69,8 @@ static enum sp_status open_place(struct place *place, struct sp_cuda_match *matc
     void *pinned = NULL, *device = NULL, *keys = NULL, *device_keys = NULL;
     place->match = match;
     enum sp_status status = sp_cuda_stream_new(&place->stream, match->cuda, err);
+    if (!status)
+        status = sp_cuda_span_new(&place->span, match->cuda, err);
     if (!status)
         status = sp_cuda_pinned_new(&pinned, match->cuda, sizeof *place->pinned, err);
     if (!status)
@@ -115,6 +118,7 @@ void sp_cuda_match_free(struct sp_cuda_match **match)
         struct place *place = &self->places[i];
         void *pinned = place->pinned, *device = place->device, *keys = place->keys, *lists = place->device_keys;
         sp_cuda_stream_free(&place->stream);
+        sp_cuda_span_free(&place->span);
         sp_cuda_pinned_free(self->cuda, &pinned);
         sp_cuda_pinned_free(self->cuda, &keys);
         sp_cuda_memory_free(self->cuda, &device);
@@ -273,7 +277,9 @@ static enum sp_status rank(struct place *place, const struct task *task, const s
     for (int i = 0; i < groups; i++)
         floats += place->groups[i].probes * place->groups[i].dim;
     sp_cuda_match_plan(&plan, place->groups, groups, &limits, second_look);
-    enum sp_status status = send_input(place, &plan, floats, task->err);
+    enum sp_status status = sp_cuda_span_begin(&place->span, place->stream, task->err);
+    if (!status)
+        status = send_input(place, &plan, floats, task->err);
     if (!status)
         status = launch(place, &plan, task->kept, second_look, task->err);
     size_t each = second_look ? SP_CUDA_MATCH_COLLECT : (size_t)task->kept;
@@ -283,9 +289,12 @@ static enum sp_status rank(struct place *place, const struct task *task, const s
     if (!status && second_look)
         status = sp_cuda_copy_out(place->stream, place->pinned->counts, place->device->counts,
                                   (size_t)count * sizeof(uint32_t), task->err);
+    if (!status)
+        status = sp_cuda_span_end(&place->span, place->stream, task->err);
     /* After a failure too: nothing may be on its way when the place is given to another. */
     enum sp_status waited = sp_cuda_wait(place->stream, status ? NULL : task->err);
-    return status ? status : waited;
+    status = status ? status : waited;
+    return status ? status : sp_cuda_span_count(&place->span, SP_WORK_MATCH, task->err);
 }
 
 /* The reference's way, for probes that 16 bits do not suit. */

@@ -15,6 +15,13 @@ struct state {
     struct sp_cuda_nets nets;
 };
 
+/* Calls as a profiler sees them: a range each on the caller's time line. */
+static enum sp_status in_range(enum sp_status status)
+{
+    sp_cuda_range_pop();
+    return status;
+}
+
 static void close_cuda(void *state)
 {
     struct state *self = state;
@@ -60,7 +67,9 @@ static enum sp_status new_gallery(void **ret_store, void *state, const struct sp
 {
     struct state *self = state;
     struct sp_cuda_gallery *gallery = NULL;
-    enum sp_status status = sp_cuda_gallery_new(&gallery, sp_cuda_match_galleries(self->match), rows, err);
+    sp_cuda_range_push("gallery");
+    enum sp_status status =
+        in_range(sp_cuda_gallery_new(&gallery, sp_cuda_match_galleries(self->match), rows, err));
     if (!status)
         *ret_store = gallery;
     return status;
@@ -82,7 +91,8 @@ static enum sp_status match_many(void *state, const struct sp_match_row *rows, i
                                  struct sp_hit *ret_hits, struct sp_err *err)
 {
     struct state *self = state;
-    return sp_cuda_match_run(self->match, rows, count, k, ret_hits, err);
+    sp_cuda_range_push("match");
+    return in_range(sp_cuda_match_run(self->match, rows, count, k, ret_hits, err));
 }
 
 static enum sp_status match_one(void *state, const struct sp_rows *rows, const void *store,
@@ -103,15 +113,62 @@ static enum sp_status new_pixels(void **ret_session, void *state, int max_pictur
     return sp_cuda_pixels_new(ret_session, self->cuda, max_pictures, max_chips, side, err);
 }
 
+static void spent(const void *state, uint64_t ret_us[SP_WORK_COUNT])
+{
+    sp_cuda_spent(((const struct state *)state)->cuda, ret_us);
+}
+
+static enum sp_status load_pictures(void *session, int count, const struct sp_image *const *images,
+                                    struct sp_err *err)
+{
+    sp_cuda_range_push("pixels load");
+    return in_range(sp_cuda_pixels_load(session, count, images, err));
+}
+
+static enum sp_status fit_parts(void *session, void *net, int count, const struct sp_part *parts,
+                                const struct sp_norm *norm, struct sp_err *err)
+{
+    sp_cuda_range_push("pixels fit");
+    return in_range(sp_cuda_pixels_fit(session, net, count, parts, norm, err));
+}
+
+static enum sp_status take_chips(void *session, void *net, int count, const int *which, const struct sp_norm *norm,
+                                 struct sp_err *err)
+{
+    sp_cuda_range_push("pixels chips");
+    return in_range(sp_cuda_pixels_chips(session, net, count, which, norm, err));
+}
+
+static enum sp_status run_net(void *session, void *net, int count, int outputs, const int64_t *floats,
+                              const float **ret_outputs, struct sp_err *err)
+{
+    sp_cuda_range_push("pixels run");
+    return in_range(sp_cuda_pixels_run(session, net, count, outputs, floats, ret_outputs, err));
+}
+
+static enum sp_status find_faces(void *session, void *net, int count, const struct sp_finder *finder,
+                                 struct sp_detections *ret_detections, struct sp_err *err)
+{
+    sp_cuda_range_push("pixels find");
+    return in_range(sp_cuda_pixels_find(session, net, count, finder, ret_detections, err));
+}
+
+static enum sp_status cut_chips(void *session, int count, const struct sp_cut *cuts,
+                                const struct sp_face_area *area, struct sp_tally *ret_tallies, struct sp_err *err)
+{
+    sp_cuda_range_push("pixels cut");
+    return in_range(sp_cuda_pixels_cut(session, count, cuts, area, ret_tallies, err));
+}
+
 static const struct sp_pixel_ops pixels = {
     .open = new_pixels,
     .close = sp_cuda_pixels_free,
-    .load = sp_cuda_pixels_load,
-    .fit = sp_cuda_pixels_fit,
-    .chips = sp_cuda_pixels_chips,
-    .run = sp_cuda_pixels_run,
-    .find = sp_cuda_pixels_find,
-    .cut = sp_cuda_pixels_cut,
+    .load = load_pictures,
+    .fit = fit_parts,
+    .chips = take_chips,
+    .run = run_net,
+    .find = find_faces,
+    .cut = cut_chips,
 };
 
 static const struct sp_backend_ops table = {
@@ -119,6 +176,7 @@ static const struct sp_backend_ops table = {
     .open = open_cuda,
     .close = close_cuda,
     .note = note,
+    .spent = spent,
     .net_new = new_net,
     .net_run = sp_cuda_net_run,
     .net_describe = sp_cuda_net_describe,

@@ -192,8 +192,8 @@ struct sp_tally_kernel {
 };
 
 /* A thread per px of a chip, all three planes. */
-struct sp_planes_kernel {
-    using args = sp_cuda_planes;
+struct sp_chip_planes_kernel {
+    using args = sp_cuda_chip_planes;
     static constexpr int threads = SP_PIXEL_THREADS, shared = 0;
     static constexpr bool together = false;
     SP_BOTH static void run(const args &planes, const sp_here &here)

@@ -60,7 +60,7 @@ struct sp_cuda_warp {
 /* Cut the chips, then count their light: two kernels. */
 int sp_cuda_pixel_warp(void *stream, const struct sp_cuda_warp *warp);
 
-struct sp_cuda_planes {
+struct sp_cuda_chip_planes {
     const uint8_t *chips; /* [..][side][side][3] */
     const int *which;     /* [count]: chips to take */
     int count, side;
@@ -68,7 +68,7 @@ struct sp_cuda_planes {
     float *tensor; /* [count][3][side][side] */
 };
 
-int sp_cuda_pixel_planes(void *stream, const struct sp_cuda_planes *planes);
+int sp_cuda_pixel_planes(void *stream, const struct sp_cuda_chip_planes *planes);
 
 enum sp_cuda_detector_kind { SP_CUDA_SSD, SP_CUDA_TINY, SP_CUDA_YUNET };
 

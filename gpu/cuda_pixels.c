@@ -35,6 +35,7 @@ struct session {
     struct sp_cuda *cuda;
     struct sp_cuda_stream *stream;
     struct sp_cuda_event *ready; /* pictures, or chips, are there */
+    struct sp_cuda_span span;    /* of the call in hand; rows' begins where they are put */
     struct sp_cuda_stream *busy; /* a net's, which was given work on our memory and was not waited for; or NULL */
     int max_pictures, max_chips, side;
     struct picture *pictures;    /* [max_pictures] */
@@ -58,6 +59,19 @@ static enum sp_status settle(struct session *session, struct sp_err *err)
     session->busy = NULL;
     enum sp_status own = sp_cuda_wait(session->stream, status ? NULL : err);
     return status ? status : own;
+}
+
+/* The end of a call that answers: wait, whatever `status` it got that far with, and count the device's time. */
+static enum sp_status finish(struct session *session, struct sp_cuda_stream *stream, enum sp_engine_work work,
+                             enum sp_status status, struct sp_err *err)
+{
+    if (!status)
+        status = sp_cuda_span_end(&session->span, stream, err);
+    if (stream != session->stream)
+        session->busy = stream;
+    enum sp_status settled = settle(session, status ? NULL : err);
+    status = status ? status : settled;
+    return status ? status : sp_cuda_span_count(&session->span, work, err);
 }
 
 /* Make the room hold `bytes`; what it held is lost. Nobody may be using it. */
@@ -99,6 +113,7 @@ void sp_cuda_pixels_free(void *opened)
         sp_cuda_memory_free(session->cuda, &session->anchors[i].device);
     if (session->ready)
         sp_cuda_event_free(&session->ready);
+    sp_cuda_span_free(&session->span);
     if (session->stream)
         sp_cuda_stream_free(&session->stream);
     free(session->pictures);
@@ -129,6 +144,8 @@ enum sp_status sp_cuda_pixels_new(void **ret_session, void *state, int max_pictu
         status = sp_cuda_stream_new(&session->stream, session->cuda, err);
     if (!status)
         status = sp_cuda_event_new(&session->ready, session->cuda, false, err);
+    if (!status)
+        status = sp_cuda_span_new(&session->span, session->cuda, err);
     if (!status)
         status = reserve(session, &session->chips, chips * chip, err);
     if (!status)
@@ -246,6 +263,8 @@ enum sp_status sp_cuda_pixels_fit(void *opened, void *net, int count, const stru
     if (!status)
         status = sp_cuda_event_hold(stream, session->ready, err);
     if (!status)
+        status = sp_cuda_span_begin(&session->span, stream, err);
+    if (!status)
         status = sp_cuda_copy_in(stream, session->jobs.device, session->jobs.host,
                                  (size_t)count * sizeof(struct sp_cuda_fit_job), err);
     if (status)
@@ -275,14 +294,16 @@ enum sp_status sp_cuda_pixels_chips(void *opened, void *net, int count, const in
     memcpy(session->which.host, which, (size_t)count * sizeof *which);
     status = sp_cuda_event_hold(stream, session->ready, err);
     if (!status)
+        status = sp_cuda_span_begin(&session->span, stream, err);
+    if (!status)
         status =
             sp_cuda_copy_in(stream, session->which.device, session->which.host, (size_t)count * sizeof *which, err);
-    struct sp_cuda_planes planes = {.chips = session->chips.device,
-                                    .which = session->which.device,
-                                    .count = count,
-                                    .side = session->side,
-                                    .norm = *norm,
-                                    .tensor = status ? NULL : sp_cuda_net_input(net, 0, count)};
+    struct sp_cuda_chip_planes planes = {.chips = session->chips.device,
+                                         .which = session->which.device,
+                                         .count = count,
+                                         .side = session->side,
+                                         .norm = *norm,
+                                         .tensor = status ? NULL : sp_cuda_net_input(net, 0, count)};
     return status ? status
                   : SP_CUDA_TRY(session->cuda, err, sp_cuda_pixel_planes(sp_cuda_stream_native(stream), &planes));
 }
@@ -305,9 +326,7 @@ enum sp_status sp_cuda_pixels_run(void *opened, void *net, int count, int output
     for (int i = 0; i < outputs && !status; i++)
         status = sp_cuda_copy_out(stream, (char *)session->results.host + at[i], sp_cuda_net_output(net, i, count),
                                   (size_t)count * (size_t)floats[i] * sizeof(float), err);
-    session->busy = stream;
-    enum sp_status settled = settle(session, status ? NULL : err);
-    status = status ? status : settled;
+    status = finish(session, stream, SP_WORK_RUN, status, err);
     for (int i = 0; i < outputs && !status; i++)
         ret_outputs[i] = (const float *)(const void *)((const char *)session->results.host + at[i]);
     return status;
@@ -393,9 +412,7 @@ enum sp_status sp_cuda_pixels_find(void *opened, void *net, int count, const str
     status = SP_CUDA_TRY(session->cuda, err, sp_cuda_pixel_find(sp_cuda_stream_native(stream), &find));
     if (!status)
         status = sp_cuda_copy_out(stream, session->results.host, session->results.device, bytes, err);
-    session->busy = stream;
-    enum sp_status settled = settle(session, status ? NULL : err);
-    status = status ? status : settled;
+    status = finish(session, stream, SP_WORK_FIND, status, err);
     if (!status)
         memcpy(ret_detections, session->results.host, bytes);
     return status;
@@ -452,6 +469,9 @@ enum sp_status sp_cuda_pixels_cut(void *opened, int count, const struct sp_cut *
     if (status)
         return status;
     struct sp_cuda_warp_job *jobs = session->jobs.host;
+    status = sp_cuda_span_begin(&session->span, session->stream, err);
+    if (status)
+        return status;
     status = build_levels(
         session, count, cuts, (struct sp_cuda_halve_job *)(void *)((char *)session->jobs.host + warps),
         (const struct sp_cuda_halve_job *)(const void *)((const char *)session->jobs.device + warps), err);
@@ -484,8 +504,7 @@ enum sp_status sp_cuda_pixels_cut(void *opened, int count, const struct sp_cut *
     size_t bytes = (size_t)count * sizeof *ret_tallies;
     if (!status)
         status = sp_cuda_copy_out(session->stream, session->tallies.host, session->tallies.device, bytes, err);
-    enum sp_status settled = settle(session, status ? NULL : err);
-    status = status ? status : settled;
+    status = finish(session, session->stream, SP_WORK_CUT, status, err);
     if (!status)
         memcpy(ret_tallies, session->tallies.host, bytes);
     return status;

@@ -22,10 +22,10 @@ extern "C" int sp_cuda_pixel_warp(void *stream, const struct sp_cuda_warp *warp)
     return code ? code : sp_launch<sp_tally_kernel>(stream, warp->count, *warp);
 }
 
-extern "C" int sp_cuda_pixel_planes(void *stream, const struct sp_cuda_planes *planes)
+extern "C" int sp_cuda_pixel_planes(void *stream, const struct sp_cuda_chip_planes *planes)
 {
     int64_t px = static_cast<int64_t>(planes->side) * planes->side;
-    return sp_launch<sp_planes_kernel>(stream, planes->count * sp_pixel_blocks(px), *planes);
+    return sp_launch<sp_chip_planes_kernel>(stream, planes->count * sp_pixel_blocks(px), *planes);
 }
 
 extern "C" int sp_cuda_pixel_find(void *stream, const struct sp_cuda_find *find)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "gpu/backend.h"
 #include "gpu/cuda.h"
 
@@ -89,6 +90,19 @@ void sp_engine_note(const struct sp_engine *engine, char *ret_text, size_t size)
         engine->backend->note(engine->state, ret_text, size);
     else if (size)
         ret_text[0] = '\0';
+}
+
+const char *sp_engine_work_word(int work)
+{
+    static const char *const words[SP_WORK_COUNT] = {"find", "run", "cut", "match"};
+    return work >= 0 && work < SP_WORK_COUNT ? words[work] : "?";
+}
+
+void sp_engine_spent(const struct sp_engine *engine, uint64_t ret_us[SP_WORK_COUNT])
+{
+    memset(ret_us, 0, SP_WORK_COUNT * sizeof *ret_us);
+    if (engine->backend->spent)
+        engine->backend->spent(engine->state, ret_us);
 }
 
 const struct sp_backend_ops *sp_engine_backend(const struct sp_engine *engine)

@@ -51,6 +51,19 @@ const char *sp_engine_fallback_reason(const struct sp_engine *engine);
 /* What a person should know that hinders nothing (a cache that was not read or written); "" if there is nothing. */
 void sp_engine_note(const struct sp_engine *engine, char *ret_text, size_t size);
 
+/* What a device spends its time on, as its own clock tells it: from the first to the last piece of work of a call.
+ */
+enum sp_engine_work {
+    SP_WORK_FIND, /* pictures into a detector, and faces out of it */
+    SP_WORK_RUN,  /* parts or chips through a net */
+    SP_WORK_CUT,  /* chips, and their light */
+    SP_WORK_MATCH,
+    SP_WORK_COUNT,
+};
+const char *sp_engine_work_word(int work);
+/* Microseconds so far; zeros where the backend has no such clock. Lock-free. */
+void sp_engine_spent(const struct sp_engine *engine, uint64_t ret_us[SP_WORK_COUNT]);
+
 struct sp_tensor_info {
     char name[64];
     int rank;

@@ -336,8 +336,8 @@ static enum sp_status read_colours(struct sp_jp2_header *header, const uint8_t *
 {
     bool told = false;
     while (at < end) {
-        uint32_t type;
-        size_t begin = at, body;
+        uint32_t type = 0;
+        size_t begin = at, body = 0;
         enum sp_status status = next_box(bytes, end, &at, &type, &body, err);
         if (status != SP_OK)
             return status;
@@ -371,8 +371,8 @@ enum sp_status sp_jp2_scan(struct sp_jp2_header *ret_header, const uint8_t *byte
     enum sp_status status = SP_OK;
     bool boxes = sp_image_sniff(bytes, length) == SP_IMAGE_JP2, found = !boxes;
     for (size_t at = 12; status == SP_OK && !found;) {
-        uint32_t type;
-        size_t body;
+        uint32_t type = 0;
+        size_t body = 0;
         status = next_box(bytes, length, &at, &type, &body, err);
         if (status == SP_OK && type == BOX('j', 'p', '2', 'h'))
             status = read_colours(&header, bytes, body, at, err);

@@ -10,6 +10,7 @@ struct sp_csv {
     const uint8_t *bytes;
     size_t length, at;
     int line, separator;
+    int widest;                                            /* fields of the record that had most */
     char text[SP_CSV_MAX_FIELDS * (SP_CSV_MAX_FIELD + 1)]; /* the present record's fields */
 };
 
@@ -64,6 +65,7 @@ enum sp_status sp_csv_new(struct sp_csv **ret_csv, const char *name, const void 
     csv->length = length;
     csv->at = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     csv->line = 1;
+    csv->widest = 0;
     csv->separator = ',';
     enum sp_status status = check_utf8(csv, err);
     if (status == SP_OK)
@@ -77,7 +79,7 @@ void sp_csv_free(struct sp_csv **csv)
 {
     if (!csv || !*csv)
         return;
-    explicit_bzero((*csv)->text, sizeof(*csv)->text);
+    explicit_bzero((*csv)->text, (size_t)(*csv)->widest * (SP_CSV_MAX_FIELD + 1));
     free(*csv);
     *csv = NULL;
 }
@@ -183,6 +185,7 @@ enum sp_status sp_csv_next(struct sp_csv *csv, struct sp_csv_record *ret_record,
         if (column == SP_CSV_MAX_FIELDS)
             return sp_fail(err, SP_E_LIMIT, "%s line %d: more than %d fields", csv->name, csv->line,
                            SP_CSV_MAX_FIELDS);
+        csv->widest = column >= csv->widest ? column + 1 : csv->widest;
         char *field = csv->text + (size_t)column * (SP_CSV_MAX_FIELD + 1);
         enum sp_status status = peek(csv, csv->at) == '"' ? quoted_field(csv, field, column, err)
                                                           : plain_field(csv, field, column, err);

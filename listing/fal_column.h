@@ -1,5 +1,5 @@
-/* What the columns and the lines in front of them are called in FAL forms 5 and 6: the titles of the forms (FAL Convention,
- * appendix 1), and how single-window systems and spreadsheets shorten them. */
+/* What the columns and the lines in front of them are called in FAL forms 5 and 6: the titles of the forms (FAL
+ * Convention, appendix 1), and how single-window systems and spreadsheets shorten them. */
 #ifndef SALLYPORT_LISTING_FAL_COLUMN_H
 #define SALLYPORT_LISTING_FAL_COLUMN_H
 
@@ -7,15 +7,30 @@
 
 enum sp_fal_column {
     /* of the ship */
-    SP_FAL_SHIP, SP_FAL_IMO, SP_FAL_CALL_SIGN, SP_FAL_LINE, SP_FAL_VOYAGE, SP_FAL_PORT, SP_FAL_WAY, SP_FAL_DATE,
-    SP_FAL_ARRIVAL, SP_FAL_DEPARTURE, SP_FAL_FLAG, SP_FAL_LAST_PORT, SP_FAL_NEXT_PORT,
+    SP_FAL_SHIP,
+    SP_FAL_IMO,
+    SP_FAL_CALL_SIGN,
+    SP_FAL_LINE,
+    SP_FAL_VOYAGE,
+    SP_FAL_PORT,
+    SP_FAL_WAY,
+    SP_FAL_DATE,
+    SP_FAL_ARRIVAL,
+    SP_FAL_DEPARTURE,
+    SP_FAL_FLAG,
+    SP_FAL_LAST_PORT,
+    SP_FAL_NEXT_PORT,
     SP_FAL_SHIP_COUNT,
     /* of a person */
     SP_FAL_NAMES = SP_FAL_SHIP_COUNT, /* family name, given names in one column */
     SP_FAL_DOCUMENT,                  /* nature and number in one column */
-    SP_FAL_DOC_TYPE, SP_FAL_DOC_NUMBER, SP_FAL_DOC_ISSUER, SP_FAL_DOC_EXPIRY, SP_FAL_VISA,
-    SP_FAL_NOTHING,                   /* a running number */
-    SP_FAL_FIELD,                     /* + enum sp_field */
+    SP_FAL_DOC_TYPE,
+    SP_FAL_DOC_NUMBER,
+    SP_FAL_DOC_ISSUER,
+    SP_FAL_DOC_EXPIRY,
+    SP_FAL_VISA,
+    SP_FAL_NOTHING, /* a running number */
+    SP_FAL_FIELD,   /* + enum sp_field */
     SP_FAL_COLUMN_COUNT = SP_FAL_FIELD + SP_FIELD_COUNT,
 };
 

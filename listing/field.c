@@ -141,7 +141,7 @@ bool sp_field_people_date(char ret_date[11], const char *text)
 }
 
 /* Lines of a machine readable zone, joined by '\n', from lines joined by '|' or any line end. What stands in them
- * is listing/zone.c's business. */
+ * is listing/mrz_check.c's business. */
 static bool zone_lines(char *text)
 {
     int lines = 1;

@@ -182,8 +182,8 @@ static bool is_plain(const char *text, size_t length)
     return true;
 }
 
-static enum sp_status copy_text(struct sp_listing *listing, const char **ret_text, const char *text,
-                                 size_t length, struct sp_err *err)
+static enum sp_status copy_text(struct sp_listing *listing, const char **ret_text, const char *text, size_t length,
+                                struct sp_err *err)
 {
     char *copy = sp_arena_text(listing->arena, length + 1);
     if (!copy)

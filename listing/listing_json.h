@@ -1,9 +1,9 @@
-/* JSON and NDJSON (docs/manifests.md 2.2): the keys that `sallyport manifest parse --json` prints, so that what it printed can
- * be read again. One value is JSON, several are NDJSON: a listing begins with each object that has "journey", an object
- * without is one more traveller of it.
+/* JSON and NDJSON (docs/manifests.md 2.2): the keys that `sallyport manifest parse --json` prints, so that what it
+ * printed can be read again. One value is JSON, several are NDJSON: a listing begins with each object that has
+ * "journey", an object without is one more traveller of it.
  *
- * Bounded before libjansson sees a value: nesting, number of values. Keys that stand twice, NUL characters, numbers that no
- * machine holds and bytes that are no UTF-8 are refused with their line. */
+ * Bounded before libjansson sees a value: nesting, number of values. Keys that stand twice, NUL characters, numbers
+ * that no machine holds and bytes that are no UTF-8 are refused with their line. */
 #ifndef SALLYPORT_LISTING_LISTING_JSON_H
 #define SALLYPORT_LISTING_LISTING_JSON_H
 

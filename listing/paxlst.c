@@ -75,6 +75,8 @@ static void read_message_function(struct sp_paxlst_read *in)
         return;
     if (in->listing->action == SP_ACTION_LIST)
         in->listing->action = sp_edifact_is(code, "3") ? SP_ACTION_REMOVE : SP_ACTION_CHANGE;
+    else if (in->listing->action > SP_ACTION_REMOVE) /* a close that is deleted, or changed, closes nothing */
+        in->listing->action = SP_ACTION_CHANGE;
     sp_paxlst_deviate(in, "BGM message function %s; taken as %s", sp_paxlst_code(code, text),
                       sp_listing_kind_word(in->listing->group, in->listing->action));
 }

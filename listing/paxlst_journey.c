@@ -93,7 +93,9 @@ void sp_paxlst_journey_flight(struct sp_paxlst_read *in, int element, int compon
             else if (in->status == SP_OK)
                 in->status = sp_listing_text(listing, &carrier, id, own, NULL, in->err);
         }
-        number = bare_number(number);
+        const char *bare = bare_number(number);
+        if (*carrier || designator(bare) == 0) /* "04Z7" is not flight 7 of 4Z */
+            number = bare;
     }
     if (in->status != SP_OK)
         return;

@@ -10,7 +10,7 @@
 #include "listing/listing_csv.h"
 #include "listing/listing_json.h"
 #include "listing/paxlst.h"
-#include "listing/zone.h"
+#include "listing/mrz_check.h"
 
 #define MAX_LISTINGS 1000 /* messages of one file */
 
@@ -111,7 +111,7 @@ static enum sp_status finish(struct sp_listing *listing, const struct input *in,
 {
     enum sp_status status = sp_journey_fill(listing, &in->options->defaults, err);
     if (status == SP_OK)
-        status = sp_zone_check(listing, in->now_ms, err);
+        status = sp_mrz_check(listing, in->now_ms, err);
     bool lists = listing->action == SP_ACTION_LIST || listing->action == SP_ACTION_CHANGE;
     for (int i = 0; status == SP_OK && lists && i < listing->traveller_count; i++) {
         const struct sp_traveller *t = &listing->travellers[i];

@@ -327,9 +327,10 @@ static void print_json(const struct sp_lane *lane, const struct sp_assignment *a
 static void print_text(const struct sp_lane *lane, const struct sp_assignment *a)
 {
     char from[32] = "", to[32] = "";
-    printf("%-12s %-6s %-10s terminal %-8s fpir %g margin %g ttl %lld ms%s\n", lane->name,
+    printf("%-12s %-6s %-10s terminal %-8s fpir %g margin %g ttl %lld ms%s%s\n", lane->name,
            lane->kind == SP_LANE_MULTI ? "multi" : "single", sp_mode_word(lane->mode), lane->terminal, lane->fpir,
-           lane->margin, (long long)lane->decision_ttl_ms, lane->reveal_scores ? ", reveals scores" : "");
+           lane->margin, (long long)lane->decision_ttl_ms, lane->once ? ", once" : "",
+           lane->reveal_scores ? ", reveals scores" : "");
     if (a->count == 0)
         printf("    no manifest assigned\n");
     for (int i = 0; i < a->count; i++) {

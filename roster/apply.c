@@ -71,7 +71,10 @@ void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp
                                    .sched_arr = leg->sched_arr,
                                    .direction = listing->direction};
     m->series = given(listing->common, given(listing->reference, listing->interchange));
-    m->reference = given(listing->message, given(listing->interchange, m->series));
+    /* Senders number messages within an interchange: the same number in another one is another message. */
+    if (listing->message[0] || listing->interchange[0])
+        snprintf(m->own, sizeof m->own, "%s/%s", listing->interchange, listing->message);
+    m->reference = m->own[0] ? m->own : m->series;
     m->standing = strstr(roster->manifest, "-standing-") != NULL;
     sp_journey_number(m->number, listing);
     m->journey = m->number;
@@ -83,16 +86,15 @@ static enum sp_status digest(struct applying *a, uint8_t ret_digest[16], struct 
     const struct sp_apply_message *m = a->message;
     const char *const texts[] = {m->reference, m->series,    m->carrier,   m->journey,  m->dep_port,
                                  m->arr_port,  m->sched_dep, m->sched_arr, m->direction};
-    char head[4096];
-    size_t count = (size_t)a->roster->row_count;
-    int length =
-        snprintf(head, sizeof head, "%d %d %d %d %d", m->format, m->group, m->action, m->part, m->last_part);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        length += snprintf(head + length, sizeof head - (size_t)length, "\x1f%.400s", texts[i]);
-    uint8_t *all = calloc(count + 1, 16);
+    char numbers[64];
+    size_t count = (size_t)a->roster->row_count, at = 0;
+    uint8_t(*all)[16] = calloc(1 + sizeof texts / sizeof texts[0] + count, sizeof *all);
     if (!all)
         return sp_fail(err, SP_E_NOMEM, "no memory for a receipt of %zu rows", count);
-    sp_seal_hash(all, 16, head, (size_t)length, NULL, 0);
+    snprintf(numbers, sizeof numbers, "%d %d %d %d %d", m->format, m->group, m->action, m->part, m->last_part);
+    sp_seal_hash(all[at++], 16, numbers, strlen(numbers), NULL, 0);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        sp_seal_hash(all[at++], 16, texts[i], strlen(texts[i]), NULL, 0);
     enum sp_status status = SP_OK;
     for (size_t i = 0; i < count && status == SP_OK; i++) {
         uint8_t *bytes = NULL;
@@ -100,12 +102,12 @@ static enum sp_status digest(struct applying *a, uint8_t ret_digest[16], struct 
         status = sp_row_encode(&bytes, &size, &a->roster->rows[i], err);
         if (status != SP_OK)
             break;
-        sp_seal_hash(all + 16 * (i + 1), 16, bytes, size, NULL, 0);
+        sp_seal_hash(all[at++], 16, bytes, size, NULL, 0);
         sp_seal_wipe(bytes, size);
         free(bytes);
     }
     if (status == SP_OK)
-        sp_manifest_receipt_id(ret_digest, all, 16 * (count + 1), a->keys);
+        sp_manifest_receipt_id(ret_digest, all, 16 * at, a->keys);
     free(all);
     return status;
 }

@@ -15,22 +15,21 @@ struct sp_apply_message {
     enum sp_listing_format format;
     enum sp_listing_group group;
     enum sp_listing_action action;
-    const char
-        *reference; /* what makes this message known when it comes again; "": nothing does, it is applied again */
+    const char *reference; /* what makes this message known when it comes again; "": nothing, it is applied again */
     const char *series; /* what the parts of one list share; "": nothing, it is a list of its own */
     int part;           /* 1...; 0: the format has no parts */
     bool last_part;     /* of a format without parts: no more travellers will come */
     int declared, deviations;
     bool standing; /* no journey: rows have validity of their own */
     const char *carrier, *journey, *dep_port, *arr_port, *sched_dep, *sched_arr, *direction;
-    char number[32];       /* what journey may point to */
+    char number[32], own[1100]; /* what journey and reference may point to */
 };
 
 /* A whole list without references, as a desk's CSV file is. The roster's first row gives the journey. */
 void sp_apply_whole(struct sp_apply_message *ret_message, const struct sp_roster *roster,
                     enum sp_listing_action action, bool last_part);
-/* What a listing says. ports: the site's, which say which leg counts (listing/journey.h). The message must not be copied: a text
- * of it lies in it. */
+/* What a listing says. ports: the site's, which say which leg counts (listing/journey.h). The message must not be copied: texts
+ * of it lie in it. */
 void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp_listing *listing,
                            const struct sp_roster *roster, const char *const *ports, int port_count);
 

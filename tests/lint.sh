@@ -57,6 +57,10 @@ for header in $(grep '\.h$' <<<"$code"); do
     cc -std=c17 -D_GNU_SOURCE -I. -fsyntax-only -Wall -Wextra -x c - 2>/dev/null || printf '%s:1: does not compile alone\n' "$header"
 done | report 'header does not stand alone'
 
+# Two types of one name in two .cu files make one symbol of two kernels, and one of them is started for both.
+grep -onE '\bstruct (alignas\(16\) )?[a-z_0-9]+ *\{' $(grep -E '^gpu/.*\.(cuh|cu|h)$' <<<"$code") | sed -E 's/^([^:]*:[0-9]+:).*[ )]([a-z_0-9]+) *\{/\1 \2/' |
+  awk '{if ($2 in first) printf "%s %s is also in %s\n", $1, $2, first[$2]; first[$2] = $1}' | report 'a type of the kernels is there twice'
+
 # Pages name files that exist: `folder/file`, globs allowed; <...> and $... are placeholders.
 for page in README.md docs/*.md; do
   grep -noE '`(common|capture|broker|workers|gpu|image|document|listing|roster|records|ops|deploy|tests|docs)/[A-Za-z0-9_./*-]+' "$page" | tr -d '`' |

@@ -1,14 +1,18 @@
 #include "workers/meter.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/decision.h"
 #include "common/metrics.h"
+#include "gpu/engine.h"
 
 struct sp_meter {
     struct sp_metrics *metrics;
     struct sp_health *health;
+    struct sp_metric *device[SP_WORK_COUNT];
+    _Atomic uint64_t device_us[SP_WORK_COUNT]; /* counted so far */
     struct sp_metric *stages[SP_TIMING_COUNT], *ledger, *batches, *rows, *hot, *abandoned, *away;
 };
 
@@ -32,6 +36,12 @@ enum sp_status sp_meter_new(struct sp_meter **ret_meter, const char *address, bo
         char labels[48];
         snprintf(labels, sizeof labels, "stage=\"%s\"", sp_timing_word(i));
         meter->stages[i] = sp_metrics_histogram(metrics, name, labels, help);
+    }
+    for (int i = 0; i < SP_WORK_COUNT; i++) {
+        char labels[48];
+        snprintf(labels, sizeof labels, "work=\"%s\"", sp_engine_work_word(i));
+        meter->device[i] = sp_metrics_counter(metrics, "sallyport_device_microseconds_total", labels,
+                                              "time of the device's own clock; 0 without one");
     }
     meter->ledger = sp_metrics_histogram(metrics, name, "stage=\"ledger\"", help);
     meter->batches = sp_metrics_counter(metrics, "sallyport_batches_total", "", "batches analysed");
@@ -76,6 +86,17 @@ void sp_meter_batch(struct sp_meter *meter, int rows)
 {
     sp_metric_add(meter->batches, 1);
     sp_metric_add(meter->rows, (uint64_t)rows);
+}
+
+void sp_meter_device(struct sp_meter *meter, const uint64_t *total_us)
+{
+    for (int i = 0; i < SP_WORK_COUNT; i++) {
+        uint64_t counted = atomic_load(&meter->device_us[i]);
+        while (total_us[i] > counted && !atomic_compare_exchange_weak(&meter->device_us[i], &counted, total_us[i]))
+            continue;
+        if (total_us[i] > counted)
+            sp_metric_add(meter->device[i], total_us[i] - counted);
+    }
 }
 
 void sp_meter_ledger(struct sp_meter *meter, double seconds)

@@ -25,6 +25,8 @@ void sp_meter_batch(struct sp_meter *meter, int rows);
 void sp_meter_ledger(struct sp_meter *meter, double seconds);
 void sp_meter_ledger_away(struct sp_meter *meter);
 void sp_meter_hot(struct sp_meter *meter, int galleries);
+/* The device's microseconds so far, [SP_WORK_COUNT] as sp_engine_spent; by whoever has just used it. */
+void sp_meter_device(struct sp_meter *meter, const uint64_t *total_us);
 void sp_meter_abandoned(struct sp_meter *meter, int encounters);
 
 #endif

@@ -113,6 +113,7 @@ void *sp_stage_analyse(void *argument)
     struct stage *stage = argument;
     struct sp_pipeline *pipeline = stage->pipeline;
     struct sp_faces *rows = calloc(BATCH, sizeof *rows);
+    uint64_t device_us[SP_WORK_COUNT];
     void *jobs[BATCH];
     if (!rows) {
         sp_pipeline_note(pipeline, SP_LOG_ERROR, "WRK-ANALYSE", "out of memory for a batch");
@@ -127,6 +128,8 @@ void *sp_stage_analyse(void *argument)
         sp_stage_begin(stage);
         analyse(stage, jobs, count, rows);
         sp_stage_end(stage);
+        sp_engine_spent(pipeline->config.engine, device_us);
+        sp_meter_device(pipeline->config.meter, device_us);
         sp_batcher_done(&stage->batcher, enrolment ? 0 : count, began_ns, sp_clock_mono_ns());
     }
     free(rows);

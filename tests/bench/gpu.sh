@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # One run that builds and checks everything on a machine with a GPU: a compiler, CMake and the CUDA toolkit are enough, the
 # rest is carried (gpu_carry.sh). Without a device every part that needs one prints SKIP and why.
-#   tests/bench/gpu.sh [--part build|ops|sanitize|flow|bench]... [--carry DIR] [--archs LIST] [--seconds N] [--skips-as-fails]
-# Default: all parts, in this order. A part ends within --seconds (default 540). Carried folder: $SALLYPORT_CARRY, or
+#   tests/bench/gpu.sh [--part build|ops|sanitize|flow|bench]... [--tool memcheck|racecheck|initcheck]... [--carry DIR]
+#                      [--archs LIST] [--seconds N] [--skips-as-fails]
+# Default: all parts, in this order, with all tools. A part ends within --seconds (default 540); what it then had no time
+# for failed, so give a slow machine a tool at a time. Carried folder: $SALLYPORT_CARRY, or
 # build/carry where there is one; without it this machine's packages are used. Full logs and table.txt: $OUT, or
 # build/gpu-logs. Exit 1 if anything failed (or was skipped, with --skips-as-fails).
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 top=$PWD
-parts=() carry=${SALLYPORT_CARRY:-} archs= seconds=540 strict=
+parts=() tools=() carry=${SALLYPORT_CARRY:-} archs= seconds=540 strict=
 while [[ $# -gt 0 ]]; do
   case $1 in
     --part) parts+=("${2:?}"); shift 2 ;;
+    --tool) tools+=("${2:?}"); shift 2 ;;
     --carry) carry=${2:?}; shift 2 ;;
     --archs) archs=${2:?}; shift 2 ;;
     --seconds) seconds=${2:?}; shift 2 ;;
@@ -23,6 +26,10 @@ done
 [[ ${#parts[@]} -gt 0 ]] || parts=(build ops sanitize flow bench)
 for part in "${parts[@]}"; do
   [[ $part =~ ^(build|ops|sanitize|flow|bench)$ ]] || { echo "gpu.sh: no part '$part'" >&2; exit 2; }
+done
+[[ ${#tools[@]} -gt 0 ]] || tools=(memcheck racecheck initcheck)
+for tool in "${tools[@]}"; do
+  [[ $tool =~ ^(memcheck|racecheck|initcheck)$ ]] || { echo "gpu.sh: no tool '$tool'" >&2; exit 2; }
 done
 [[ $carry || ! -d build/carry ]] || carry=build/carry
 [[ -z $carry ]] || { [[ -d $carry/sysroot ]] || { echo "gpu.sh: $carry is no folder of gpu_carry.sh" >&2; exit 2; }; carry=$(cd "$carry" && pwd); }
@@ -99,17 +106,20 @@ part_ops() {
   else row ops skips ok "none"; fi
 }
 
-# Every program that works on the device; the pictures' whole way on two faces.
+# Every program that works on the device; the pictures' whole way on two faces. The tools share the part's time alike,
+# the programs a tool's.
 part_sanitize() {
-  local tool what few=$out/few
+  local tool what program share few=$out/few
   [[ -z $nothing ]] || { row sanitize all SKIP "$nothing"; return; }
   command -v compute-sanitizer >/dev/null || { row sanitize all SKIP "no compute-sanitizer in PATH"; return; }
   mkdir -p "$few"
   find "$SALLYPORT_TEST_DATA/faces" "$SALLYPORT_PHOTOS" -name '*.jpg' 2>/dev/null | sort | head -2 | xargs -I{} cp {} "$few/"
-  for tool in memcheck racecheck initcheck; do
-    for what in "test_ops cuda" "test_cuda_match" "test_cuda_pixels" "faces_compare --backend cuda $SALLYPORT_PACK $few"; do
-      # shellcheck disable=SC2086  (a program and its arguments; our folders hold no spaces)
-      last_words='ERROR SUMMARY|RACECHECK SUMMARY' step sanitize "$tool-${what%% *}" 180 env SALLYPORT_QUICK=1 \
+  for tool in "${tools[@]}"; do
+    for what in "35 test_ops cuda" "20 test_cuda_match" "12 test_cuda_pixels" "10 test_cuda_pictures" "23 faces_compare --backend cuda $SALLYPORT_PACK $few"; do
+      share=${what%% *}; what=${what#* }; program=${what%% *}
+      # A program and its arguments; our folders hold no spaces.
+      # shellcheck disable=SC2086
+      last_words='ERROR SUMMARY|RACECHECK SUMMARY' step sanitize "$tool-$program" $((seconds * share / 100 / ${#tools[@]})) env SALLYPORT_QUICK=1 \
         ${carry:+LD_LIBRARY_PATH="$carry/sysroot/lib"} compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin"/$what
     done
   done
@@ -134,23 +144,25 @@ part_flow() {
   [[ ! -d $faces ]] || last_words='FNIR|rank' step flow accuracy 240 "${ours[@]}" "$python" tests/bench/accuracy.py --json "$out/accuracy.json" "$faces"
 }
 
+# Kernels are measured once for all batches; the other steps' limits leave the peer 110 s at least.
 part_bench() {
-  local net
+  local net measured=("${ours[@]}" "$bin/engine_bench" --backend cuda --cache "$build/choices")
   [[ -z $nothing ]] || { row bench all SKIP "$nothing"; return; }
-  step bench floor 60 "$bin/gpu_floor"
+  mkdir -p "$build/choices"
+  step bench floor 30 "$bin/gpu_floor"
   for net in ssd_mobilenetv1:512x512 tiny_face_detector:416x416 face_landmark_68:112x112 face_recognition:150x150; do
-    last_words='batch' step bench "${net%%:*}" 60 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 --size "${net#*:}" \
+    last_words='batch' step bench "${net%%:*}" 30 "${measured[@]}" --matches none --batches 1,8,64,256 --size "${net#*:}" \
       "$SALLYPORT_PACK/${net%%:*}.onnx"
   done
-  last_words='batch' step bench yunet640 60 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,32 --size 640x640 "$SALLYPORT_TEST_DATA"/models/yunet_n_640_640.onnx
-  last_words='batch' step bench mobilefacenet 60 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 "$SALLYPORT_TEST_DATA"/models/mobilefacenet.onnx
+  last_words='batch' step bench yunet640 30 "${measured[@]}" --matches none --batches 1,8,32 --size 640x640 "$SALLYPORT_TEST_DATA"/models/yunet_n_640_640.onnx
+  last_words='batch' step bench mobilefacenet 30 "${measured[@]}" --matches none --batches 1,8,64,256 "$SALLYPORT_TEST_DATA"/models/mobilefacenet.onnx
   [[ -s $build/iresnet50.onnx ]] || "$bin/iresnet_maker" "$build/iresnet50.onnx"
-  last_words='batch' step bench iresnet50 120 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches none --batches 1,8,64,256 "$build/iresnet50.onnx"
-  last_words='match' step bench matches 120 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches large
+  last_words='batch' step bench iresnet50 70 "${measured[@]}" --matches none --batches 1,8,64,256 "$build/iresnet50.onnx"
+  last_words='match' step bench matches 45 "${ours[@]}" "$bin/engine_bench" --backend cuda --matches large
   local copy product
   copy=$(awk '$2 == "copy_read_and_write" {print $3}' "$out/bench-floor.log"); product=$(awk '$2 == "product_f16_8192" {print $3}' "$out/bench-floor.log")
-  last_words='probes' step bench match_bench 120 "${ours[@]}" "$bin/match_bench" --backend cuda ${copy:+--bandwidth "$copy"} ${product:+--rate "$product"}
-  last_words='frames/s' step bench pipeline720p 90 "${ours[@]}" "$bin/vision_bench" --backend cuda "$SALLYPORT_PACK" "$SALLYPORT_TEST_DATA/faces"
+  last_words='probes' step bench match_bench 45 "${ours[@]}" "$bin/match_bench" --backend cuda ${copy:+--bandwidth "$copy"} ${product:+--rate "$product"}
+  last_words='frames/s' step bench pipeline720p 60 "${ours[@]}" "$bin/vision_bench" --backend cuda "$SALLYPORT_PACK" "$SALLYPORT_TEST_DATA/faces"
   last_words='peer' step bench peer 200 python3 tests/bench/gpu_peer.py
 }
 

@@ -102,12 +102,12 @@ def test_portraits_as_passports_hold_them(stack, travellers, folder):
     told = report(stack.publish(table, portraits, "--json"))
     check(told["enrolled"] == told["travellers"] and not told["without_portrait"], f"all of them are enrolled: {told}")
     stack.lane("A1", [told["manifest"]])
-    for frame in travellers.frames("A1")[:3]:
-        picture = folder / f"{frame.stem}.jp2"
-        picture.write_bytes(as_jp2(frame))
-        for sent in (frame, picture):
-            final = next(iter(finals(stack.capture("A1", sent)).values()))
-            check(final[0] == "match", f"{sent.name} matches its passport's portrait: {final}")
+    frames = travellers.frames("A1")
+    picture = folder / f"{frames[1].stem}.jp2"
+    picture.write_bytes(as_jp2(frames[1]))
+    for sent in (frames[0], picture):
+        final = next(iter(finals(stack.capture("A1", sent)).values()))
+        check(final[0] == "match", f"{sent.name} matches its passport's portrait: {final}")
 
 
 def test_close_and_list(stack, travellers, folder):

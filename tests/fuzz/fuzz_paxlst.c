@@ -44,9 +44,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct sp_paxlst_options options = {.strict = strict, .now_ms = NOW_MS};
         if (sp_paxlst_parse(&listings, &count, "fuzz", data, size, &options, NULL) != SP_OK)
             continue;
+        if (!sp_paxlst_looks_like(data, size))
+            abort();
         for (int i = 0; i < count; i++) {
             if (strict && listings[i]->deviation_count > 0)
                 abort();
+            for (int j = 0; j < sp_listing_noted(listings[i]); j++)
+                if (listings[i]->deviations[j].offset >= size)
+                    abort(); /* a note names a place of the file */
             if (listings[i]->format == SP_LISTING_PAXLST)
                 round_trip(listings[i]);
         }

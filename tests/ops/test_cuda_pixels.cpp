@@ -322,7 +322,7 @@ static void planes_are_the_cpus(void **)
     on_device<uint8_t> from(chips);
     on_device<int> numbers(which);
     on_device<float> made = on_device<float>::fresh(3 * side * side * 3);
-    sp_cuda_planes planes = {from.at(), numbers.at(), 3, side, norm, made.at()};
+    sp_cuda_chip_planes planes = {from.at(), numbers.at(), 3, side, norm, made.at()};
     assert_int_equal(sp_cuda_pixel_planes(native(), &planes), 0);
     std::vector<float> tensor = made.read(), wanted(side * side * 3);
     for (int i = 0; i < 3; i++) {
@@ -597,8 +597,10 @@ int main(int argc, char **argv)
         printf("FAIL: %s\n", err.text);
         return 1;
     }
+    int failed = 0;
     guard_bytes = 512;
-    int failed = cmocka_run_group_tests_name("pixels between guards", tests, nullptr, nullptr);
+    if (!getenv("SALLYPORT_QUICK")) // a sanitizer sees the ends by itself
+        failed = cmocka_run_group_tests_name("pixels between guards", tests, nullptr, nullptr);
     guard_bytes = 0;
     failed += cmocka_run_group_tests_name("pixels to the end of memory", tests, nullptr, nullptr);
     sp_cuda_stream_free(&stream);

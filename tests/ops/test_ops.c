@@ -2,7 +2,8 @@
  *
  * To add an op: write a builder that adds nodes from "x" to "y", and a row in `cases` with its bounds.
  * `test_ops [cuda] [SEED] [--skips-as-fails]`: cuda tests that backend, and is a skip without a device unless skips
- * are failures. The seed is printed first and with every failure. */
+ * are failures. The seed is printed first and with every failure. $SALLYPORT_QUICK: two rounds of
+ * each op, for tools under which kernels are hundreds of times slower. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -463,7 +464,8 @@ static void run_case(void **state)
                            .large = tested == SP_BACKEND_CUDA ? 2 : 20,
                            .max_batch = tested == SP_BACKEND_CUDA ? CUDA_BATCH : MAX_BATCH};
     c.random.state = seed * 1000 + index;
-    for (int round = 0; round < ROUNDS; round++) {
+    int rounds = getenv("SALLYPORT_QUICK") ? 2 : ROUNDS;
+    for (int round = 0; round < rounds; round++) {
         struct build b = {.maker = onnx_maker_new(11),
                           .random = &c.random,
                           .round = round,

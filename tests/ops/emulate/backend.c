@@ -4,6 +4,7 @@
 #include "gpu/cuda.h"
 #include "gpu/cuda_choice.h"
 #include "gpu/cuda_net.h"
+#include "gpu/cuda_pixels.h"
 #include "gpu/match.h"
 
 static enum sp_status open_plain(void **ret_state, const struct sp_engine_config *config, char *ret_text,
@@ -45,6 +46,24 @@ static void free_gallery(void *store)
     (void)store;
 }
 
+static enum sp_status new_pixels(void **ret_session, void *state, int max_pictures, int max_chips, int side,
+                                 struct sp_err *err)
+{
+    return sp_cuda_pixels_new(ret_session, ((struct sp_cuda_nets *)state)->cuda, max_pictures, max_chips, side,
+                              err);
+}
+
+static const struct sp_pixel_ops pixels = {
+    .open = new_pixels,
+    .close = sp_cuda_pixels_free,
+    .load = sp_cuda_pixels_load,
+    .fit = sp_cuda_pixels_fit,
+    .chips = sp_cuda_pixels_chips,
+    .run = sp_cuda_pixels_run,
+    .find = sp_cuda_pixels_find,
+    .cut = sp_cuda_pixels_cut,
+};
+
 static const struct sp_backend_ops table = {
     .name = "cuda",
     .open = open_plain,
@@ -57,6 +76,7 @@ static const struct sp_backend_ops table = {
     .gallery_new = new_gallery,
     .gallery_free = free_gallery,
     .match = sp_match_ref,
+    .pixels = &pixels,
 };
 
 enum sp_status sp_cuda_load(const struct sp_backend_ops **ret_backend, struct sp_err *err)

@@ -113,29 +113,16 @@ enum sp_status sp_cuda_net_enqueue(void *net, int batch, struct sp_err *err)
     return SP_OK;
 }
 
-/* Where the plain device has none of its own: work of the other stream that is not waited for is not done. */
-__attribute__((weak)) enum sp_status sp_cuda_event_hold(struct sp_cuda_stream *stream,
-                                                        const struct sp_cuda_event *event, struct sp_err *err)
-{
-    (void)stream;
-    return sp_cuda_event_wait((struct sp_cuda_event *)(uintptr_t)event, err);
-}
-
 static enum sp_status open_plain(void **ret_state, const struct sp_engine_config *config, char *ret_text,
                                  size_t text_size, struct sp_err *err)
 {
-    struct plain_device_config plain = {
-        .multiprocessors = 6, .shared_bytes = 99 * 1024, .memory_bytes = (size_t)4 << 30};
     struct sp_cuda *cuda = NULL;
     enum sp_status status = sp_cpu_open(&cpu, config, ret_text, text_size, err);
-    if (status)
-        return status;
-    plain_device_new(&cuda, &plain);
-    if (config->fault == SP_FAULT_MEMORY)
-        plain_device_short(cuda, config->fault_after);
-    snprintf(ret_text, text_size, "cuda (pixels emulated)");
-    *ret_state = cuda;
-    return SP_OK;
+    if (!status)
+        status = sp_cuda_open(&cuda, config, ret_text, text_size, err);
+    if (!status)
+        *ret_state = cuda;
+    return status;
 }
 
 static void close_plain(void *state)
@@ -147,6 +134,11 @@ static void close_plain(void *state)
     }
     sp_cuda_close(&cuda);
     sp_cpu_close(cpu);
+}
+
+static void spent_plain(const void *state, uint64_t ret_us[SP_WORK_COUNT])
+{
+    sp_cuda_spent(state, ret_us);
 }
 
 static const struct sp_pixel_ops pixel_ops = {
@@ -164,6 +156,7 @@ static const struct sp_backend_ops table = {
     .name = "cuda",
     .open = open_plain,
     .close = close_plain,
+    .spent = spent_plain,
     .net_new = new_net,
     .net_free = free_net,
     .match = sp_match_ref,

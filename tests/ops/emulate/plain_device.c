@@ -12,6 +12,7 @@ struct sp_cuda {
     pthread_mutex_t lock;
     size_t taken;
     atomic_int break_after, short_after;
+    _Atomic uint64_t spent_us[SP_WORK_COUNT];
     atomic_bool broken;
 };
 
@@ -305,6 +306,22 @@ enum sp_status sp_cuda_event_record(struct sp_cuda_event *event, struct sp_cuda_
     return SP_CUDA_TRY(stream->cuda, err, 0);
 }
 
+static void hold_now(const void *payload)
+{
+    const struct sp_cuda_event *event = payload;
+    catch_up(event->stream, event->at);
+}
+
+/* As late as the stream itself. */
+enum sp_status sp_cuda_event_hold(struct sp_cuda_stream *stream, const struct sp_cuda_event *event,
+                                  struct sp_err *err)
+{
+    enum sp_status status = SP_CUDA_TRY(stream->cuda, err, 0);
+    if (!status && event->stream)
+        plain_device_do(stream, hold_now, event, sizeof *event);
+    return status;
+}
+
 enum sp_status sp_cuda_event_wait(struct sp_cuda_event *event, struct sp_err *err)
 {
     catch_up(event->stream, event->at);
@@ -370,6 +387,18 @@ void sp_cuda_graph_free(struct sp_cuda_graph **graph)
     }
     free(*graph);
     *graph = NULL;
+}
+
+void sp_cuda_spent_add(struct sp_cuda *cuda, enum sp_engine_work work, double us)
+{
+    if (us > 0)
+        atomic_fetch_add_explicit(&cuda->spent_us[work], (uint64_t)(us + 0.5), memory_order_relaxed);
+}
+
+void sp_cuda_spent(const struct sp_cuda *cuda, uint64_t ret_us[SP_WORK_COUNT])
+{
+    for (int i = 0; i < SP_WORK_COUNT; i++)
+        ret_us[i] = atomic_load_explicit(&cuda->spent_us[i], memory_order_relaxed);
 }
 
 void sp_cuda_range_push(const char *name)

@@ -329,9 +329,12 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_choice_computes_the_same), cmocka_unit_test(without_a_clock_the_rule),
-        cmocka_unit_test(the_file_is_kept_and_believed),  cmocka_unit_test(another_ones_file_is_not),
-        cmocka_unit_test(it_is_bounded_and_comes_back),   cmocka_unit_test(a_folder_that_is_not_there),
+        cmocka_unit_test(every_choice_computes_the_same),
+        cmocka_unit_test(without_a_clock_the_rule),
+        cmocka_unit_test(the_file_is_kept_and_believed),
+        cmocka_unit_test(another_ones_file_is_not),
+        cmocka_unit_test(it_is_bounded_and_comes_back),
+        cmocka_unit_test(a_folder_that_is_not_there),
         cmocka_unit_test(a_build_has_a_name),
     };
     if (!mkdtemp(folder))

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include "common/pack.h"
 #include "image/image.h"
+#include "tests/ops/emulate/plain_device.h"
 #include "workers/vision.h"
 
 enum { PICTURES = 4, BATCH = 3 };
@@ -56,6 +57,15 @@ static int read_pictures(void)
     return count + 2;
 }
 
+static uint64_t spent_us[SP_WORK_COUNT]; /* of the last engine */
+
+static double a_microsecond(const void *payload, size_t bytes)
+{
+    (void)payload;
+    (void)bytes;
+    return 1;
+}
+
 static enum sp_status analyse(enum sp_backend backend, int memory_fault, int count, struct sp_faces *ret_faces,
                               struct sp_err *err)
 {
@@ -76,8 +86,10 @@ static enum sp_status analyse(enum sp_backend backend, int memory_fault, int cou
         status =
             sp_vision_analyse(vision, count, (const struct sp_image *const *)pictures, modes, ret_faces, NULL, err);
     sp_vision_free(&vision);
-    if (engine)
+    if (engine) {
+        sp_engine_spent(engine, spent_us);
         sp_engine_free(&engine);
+    }
     return status;
 }
 
@@ -107,6 +119,11 @@ static void same_faces_as_the_host(void **state)
         }
     }
     assert_true(embedded > 0);
+    /* Two rounds of a microsecond for each copy, kernel and net. */
+    assert_in_range(spent_us[SP_WORK_FIND], 2 * 4, 1000);
+    assert_in_range(spent_us[SP_WORK_RUN], 2 * 4, 1000);
+    assert_in_range(spent_us[SP_WORK_CUT], 2 * 3, 1000);
+    assert_int_equal(spent_us[SP_WORK_MATCH], 0);
 }
 
 /* Whichever allocation fails, the answer says so and nothing is kept (the backend checks when it is closed). */
@@ -138,6 +155,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(same_faces_as_the_host, &count),
                                        cmocka_unit_test(memory_runs_out)};
+    plain_device_clock(a_microsecond);
     int result = cmocka_run_group_tests(tests, NULL, NULL);
     for (int i = 0; i < count; i++)
         sp_image_free(&pictures[i]);

@@ -157,6 +157,9 @@ static void test_functions(void **state)
         {"266+CF", "journey_change", 0},
         {"266+QQ", "change", 1},
         {"266", "change", 1},
+        {"266+CL+9", "close", 0},
+        {"266+CL+3", "change", 1},
+        {"745+XR+3", "passenger_removal", 1},
     };
     static const struct {
         const char *bgm, *kind;
@@ -247,7 +250,8 @@ static void test_flight_numbers(void **state)
         {"TDT+20+EXA417'", "EXA", "417", 0},      {"TDT+20+9Z417'", "9Z", "417", 0},
         {"TDT+20+ZX417A+++ZX'", "ZX", "417A", 0}, {"TDT+20+ZX000'", "ZX", "0", 0},
         {"TDT+20+QQ417+++ZX'", "ZX", "417", 1},   {"TDT+20++++ZX'", "ZX", "", 1},
-        {"TDT+20+0417'", "", "417", 0},           {"TDT+20+zx417'", "ZX", "417", 1},
+        {"TDT+20+0417'", "", "417", 0},           {"TDT+20+04Z7'", "", "04Z7", 0},
+        {"TDT+20+zx417'", "ZX", "417", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *text = replaced(sample_passengers, "TDT+20+ZX417+++ZX'", cases[i].tdt);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire.h"
 #include "roster/lane.h"
 #include "tests/support/redis_server.h"
 
@@ -144,6 +145,60 @@ static void test_assignment(void **state)
     sp_store_free(&store);
 }
 
+/* A record as it was written before lanes knew `once`: its mode says. */
+static struct sp_lane before_once(enum sp_mode mode)
+{
+    struct sp_wire_writer *w = NULL;
+    const uint8_t *plain;
+    uint8_t sealed[1024];
+    size_t length = 0;
+    struct sp_lane found;
+    struct sp_err err = {0};
+    assert_int_equal(sp_wire_writer_new(&w, 512, NULL), SP_OK);
+    sp_wire_put_map(w, 10);
+    sp_wire_put_text(w, "v"), sp_wire_put_uint(w, 1);
+    sp_wire_put_text(w, "lane"), sp_wire_put_text(w, "A9");
+    sp_wire_put_text(w, "terminal"), sp_wire_put_text(w, "T1");
+    sp_wire_put_text(w, "kind"), sp_wire_put_uint(w, SP_LANE_SINGLE);
+    sp_wire_put_text(w, "mode"), sp_wire_put_uint(w, (uint64_t)mode);
+    sp_wire_put_text(w, "fpir"), sp_wire_put_double(w, 0.003);
+    sp_wire_put_text(w, "margin"), sp_wire_put_double(w, 0.02);
+    sp_wire_put_text(w, "reveal"), sp_wire_put_bool(w, false);
+    sp_wire_put_text(w, "ttl_ms"), sp_wire_put_int(w, 10000);
+    sp_wire_put_text(w, "version"), sp_wire_put_uint(w, 3);
+    assert_int_equal(sp_wire_finish(w, &plain, &length, NULL), SP_OK);
+    sp_seal_close(sealed, plain, length, "sp:lane:A9", strlen("sp:lane:A9"), &site);
+    if (sp_lane_open(&found, "A9", sealed, length + SP_SEAL_OVERHEAD, &site, &err) != SP_OK)
+        fail_msg("%s", err.text);
+    sp_wire_writer_free(&w);
+    return found;
+}
+
+static void test_once(void **state)
+{
+    (void)state;
+    struct sp_store *store = open_store();
+    assert_true(before_once(SP_MODE_AIR).once && before_once(SP_MODE_PRIVATE).once);
+    assert_false(before_once(SP_MODE_SEA).once || before_once(SP_MODE_PEDESTRIAN).once ||
+                 before_once(SP_MODE_VEHICLE).once);
+    for (int once = 0; once < 2; once++) { /* and what was said stays, whatever the mode */
+        char name[8];
+        struct sp_lane lane, found;
+        size_t length = 0;
+        snprintf(name, sizeof name, "O%d", once);
+        lane = some_lane(name);
+        lane.mode = once ? SP_MODE_SEA : SP_MODE_AIR;
+        lane.once = once;
+        assert_int_equal(sp_lane_store(store, &lane, 0, &site, NULL), SP_OK);
+        sp_reply *reply = get(store, once ? "sp:lane:O1" : "sp:lane:O0");
+        const uint8_t *bytes = sp_reply_bytes(reply, &length);
+        assert_int_equal(sp_lane_open(&found, name, bytes, length, &site, NULL), SP_OK);
+        assert_int_equal(found.once, once);
+        sp_reply_free(&reply);
+    }
+    sp_store_free(&store);
+}
+
 static void test_store_away(void **state)
 {
     (void)state;
@@ -157,8 +212,9 @@ static void test_store_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_site_keys),  cmocka_unit_test(test_wrap_keeps_its_place), cmocka_unit_test(test_lane),
-        cmocka_unit_test(test_assignment), cmocka_unit_test(test_store_away),
+        cmocka_unit_test(test_site_keys), cmocka_unit_test(test_wrap_keeps_its_place),
+        cmocka_unit_test(test_lane),      cmocka_unit_test(test_assignment),
+        cmocka_unit_test(test_once),      cmocka_unit_test(test_store_away),
     };
     if (!redis_server_present()) {
         printf("skipped: redis-server is not installed\n");

@@ -1,4 +1,4 @@
-#include "listing/zone.h"
+#include "listing/mrz_check.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -104,7 +104,7 @@ static enum sp_status check_one(struct sp_listing *listing, struct sp_traveller 
     return status;
 }
 
-enum sp_status sp_zone_check(struct sp_listing *listing, int64_t now_ms, struct sp_err *err)
+enum sp_status sp_mrz_check(struct sp_listing *listing, int64_t now_ms, struct sp_err *err)
 {
     char today[11] = "9999-12-31";
     struct tm day;
