@@ -17,7 +17,8 @@ struct sp_pixels;
 /* Whether the engine's backend has this; else the host's own loops do it. */
 bool sp_pixels_offered(const struct sp_engine *engine);
 
-/* For batches up to max_pictures and max_chips chips of side x side px. engine must outlive it. */
+/* For batches up to max_pictures and max_chips chips of side x side px. engine must outlive it, and so must the
+ * nets that it is given. */
 enum sp_status sp_pixels_new(struct sp_pixels **ret_pixels, struct sp_engine *engine, int max_pictures,
                              int max_chips, int side, struct sp_err *err);
 void sp_pixels_free(struct sp_pixels **pixels);

@@ -59,9 +59,10 @@ static int compare_departures(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
-/* Open manifests that depart within the span, or were to depart in the last hour. */
-static enum sp_status list_departures(struct departure **ret_list, int *ret_count, const struct sp_desk *desk,
-                                      int64_t span_ms, struct sp_err *err)
+/* Open manifests that depart within the span, or were to depart in the last hour. *ret_undated: open ones whose
+ * departure is not known. */
+static enum sp_status list_departures(struct departure **ret_list, int *ret_count, int *ret_undated,
+                                      const struct sp_desk *desk, int64_t span_ms, struct sp_err *err)
 {
     char(*ids)[SP_MANIFEST_ID_MAX] = NULL;
     int count = 0, kept = 0;
@@ -74,9 +75,11 @@ static enum sp_status list_departures(struct departure **ret_list, int *ret_coun
         struct sp_desk_manifest manifest = {0};
         struct sp_err inner = {0};
         status = sp_desk_load(&manifest, desk, ids[i], &inner);
-        if (status == SP_OK && manifest.index->state < SP_MANIFEST_CLOSED && !manifest.index->standing &&
-            manifest.index->departs_ms > now_ms - 3600000 && manifest.index->departs_ms <= now_ms + span_ms) {
-            list[kept].departs_ms = manifest.index->departs_ms;
+        const struct sp_manifest_index *index = manifest.index;
+        bool open = status == SP_OK && index->state < SP_MANIFEST_CLOSED && !index->standing;
+        *ret_undated += open && index->departs_ms == 0;
+        if (open && index->departs_ms > now_ms - 3600000 && index->departs_ms <= now_ms + span_ms) {
+            list[kept].departs_ms = index->departs_ms;
             memcpy(list[kept++].id, ids[i], SP_MANIFEST_ID_MAX);
         }
         if (status == SP_E_NOTFOUND) /* purged, or begun and never published */
@@ -99,8 +102,8 @@ static enum sp_status list_departures(struct departure **ret_list, int *ret_coun
 static enum sp_status show_departures(struct ready *ready, int64_t span_ms, struct sp_err *err)
 {
     struct departure *list = NULL;
-    int count = 0;
-    enum sp_status status = list_departures(&list, &count, &ready->gather.desk, span_ms, err);
+    int count = 0, undated = 0;
+    enum sp_status status = list_departures(&list, &count, &undated, &ready->gather.desk, span_ms, err);
     struct sp_ready_found *found = calloc(1, sizeof *found);
     if (status == SP_OK && !found)
         status = sp_fail(err, SP_E_NOMEM, "no memory for a board");
@@ -120,6 +123,10 @@ static enum sp_status show_departures(struct ready *ready, int64_t span_ms, stru
         }
         sp_ready_found_clear(found);
     }
+    if (undated > 0)
+        fprintf(stderr,
+                "%d open manifests have no departure time and are not shown: see `sallyport manifest list`\n",
+                undated);
     free(found);
     free(list);
     return status;

@@ -192,6 +192,10 @@ static enum sp_status find_pairs(struct sp_ready_found *found, const struct sp_r
         sp_fail(&found->why_review, gather->broker.status, "%s", gather->broker.text);
         return SP_OK;
     }
+    if (found->facts.worker_count == 0) { /* nobody to wait for */
+        sp_fail(&found->why_review, SP_E_UNAVAILABLE, "no worker is connected");
+        return SP_OK;
+    }
     if (sp_review_ask(&found->review, gather->config, index->id, index->version,
                       gather->pack_known ? gather->pack : NULL, REVIEW_MS, &found->why_review) != SP_OK)
         return SP_OK;

@@ -147,6 +147,22 @@ def after_the_doors(stack, folder):
     check(report["refused"] == 1 and report["all"]["encounters"] == 5, f"a forged decision is not counted: {report}")
 
 
+def how_carriers_send(stack, folder):
+    """A list that came after the departure, of two travellers without everything."""
+    left = LOCAL - datetime.timedelta(hours=3)
+    (folder / "late.csv").write_text(
+        "carrier,journey,mode,dep_port,arr_port,sched_dep,traveller_ref,surname,given,dob,sex,nationality,doc_type,doc_number,"
+        "doc_issuer,doc_expiry\n" + "".join(
+            f"QQ,77,air,JFK,LIS,{left:%Y-%m-%dT%H:%M},{reference},SAMPLE,PERSON,1990-01-01,{sex},UTO,P,{number},UTO,2031-06-30\n"
+            for reference, sex, number in (("S1", "F", "X90000011"), ("S2", "", "X90000012"))))
+    stack.ops("manifest", "publish", folder / "late.csv")
+    card = json.loads(stack.ops("manifest", "scorecard", "--days", "1", "--json").stdout)["carriers"]
+    check([carrier["carrier"] for carrier in card] == ["QQ"], f"only what has departed is scored: {card}")
+    check(card[0] == dict(card[0], journeys=1, late=1, on_time=0, incomplete=0, travellers=2, sufficient=1, with_portrait=0,
+                          without={"sex": 1}), f"the score: {card}")
+    check("without: sex 1" in stack.ops("manifest", "scorecard", "--carrier", "qq").stdout, "for people")
+
+
 def close_out(stack, folder, on_board):
     listing = {"kind": "close_on_board", "journey": {"mode": "air", "carrier": "ZX", "number": "417"},
                "legs": [{"dep_port": "JFK", "arr_port": "LIS", "sched_dep": f"{LOCAL:%Y-%m-%dT%H:%M}"}],
@@ -160,7 +176,7 @@ def test_all():
     with tempfile.TemporaryDirectory() as made, Stack(workers=1) as stack:
         travellers, folder = Travellers(pathlib.Path(made) / "people"), pathlib.Path(made)
         for step, *more in ((the_day_before, travellers, folder), (an_hour_before, travellers, folder),
-                            (nothing_unknown_is_fine,), (boarding, travellers), (after_the_doors, folder)):
+                            (nothing_unknown_is_fine,), (boarding, travellers), (after_the_doors, folder), (how_carriers_send, folder)):
             start = time.monotonic()
             step(stack, *more)
             print(f"     {step.__name__} ({time.monotonic() - start:.1f} s)")

@@ -96,16 +96,31 @@ def every_file_ends_somewhere(stack, travellers, folder):
     first, second = answer.split("RFF+ABO:P1F1")[1].split("RFF+ABO:NONE")
     check("0Z" in first and "4Z" in second, f"who is cleared:\n{answer}")
     put(drop / "3-list.edi", paxlst("503", [("P1F1", "X00000017"), ("NONE", "X90000003")]))
-    once(stack, folder, code=None)
+    put(drop / "a-fresh.csv", listing(travellers, "507"), age=-1)
+    once(stack, folder, code=3)
     again = (drop / "done/3-list.edi.2.answer.edi").read_text()
     check(again.split("ERP")[1:-1] == answer.split("ERP")[1:-1] and "NO PORTRAIT" in again, f"applied already, and answered alike:\n{again}")
     left = sorted(path.name for path in drop.iterdir())
     check(left == ["6-link.csv", "7-pipe.csv", "8-new\nline.csv", "9.csv.part", "a-fresh.csv", "done", "rejected"], f"left: {left}")
-    for name in left[:4]:
+    for name in left[:5]:
         (drop / name).unlink()
     put(drop / "1 flight.csv", listing(travellers, "501"))
     told = once(stack, folder, code=None)["1 flight.csv"]
     check(told["as"] == "1 flight.csv.2" and told["version"] == 1, f"given again, it changes and replaces nothing: {told}")
+
+
+def papers_that_cannot_be_written(stack, travellers, folder):
+    """As on a full disk: nothing is accepted without its papers, and the file stays."""
+    drop = folder / "drop"
+    in_the_way = drop / "done/full.csv.report.json"
+    in_the_way.mkdir()
+    put(drop / "full.csv", listing(travellers, "508", 1))
+    told = once(stack, folder, code=3)["full.csv"]
+    check(told["outcome"] == "later" and "cannot be written" in told["reason"], f"the report cannot be written: {told}")
+    check((drop / "full.csv").exists() and not (drop / "done/full.csv").exists(), "the file stays")
+    in_the_way.rmdir()
+    told = once(stack, folder)["full.csv"]
+    check(told["outcome"] == "taken" and told["version"] == 1, f"then it is taken, and published once: {told}")
 
 
 class Watcher:
@@ -126,7 +141,6 @@ class Watcher:
 def killed_in_the_middle(stack, travellers, folder):
     """The watcher dies between the rows and the flip; another one ends what it began."""
     drop, id_ = folder / "drop", manifest("510")
-    (drop / "a-fresh.csv").unlink(missing_ok=True)
     stack.signal("worker-1", signal.SIGSTOP)
     with Watcher(stack, folder) as watcher:
         put(drop / "flight.csv", listing(travellers, "510", 2))
@@ -204,7 +218,7 @@ def test_all():
         folder = pathlib.Path(made)
         travellers = Travellers(folder / "people")
         shutil.copytree(travellers.folder / "portraits", folder / "portraits")
-        for step in (every_file_ends_somewhere, killed_in_the_middle, scopes):
+        for step in (every_file_ends_somewhere, papers_that_cannot_be_written, killed_in_the_middle, scopes):
             start = time.monotonic()
             step(stack, travellers, folder)
             print(f"     {step.__name__} ({time.monotonic() - start:.1f} s)")

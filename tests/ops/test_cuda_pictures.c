@@ -326,8 +326,8 @@ static enum sp_status try_all(enum sp_engine_fault fault, int after, struct sp_e
         status = sp_pixels_run(pixels, net, 1, outputs, err);
     if (!status)
         status = sp_pixels_cut(pixels, 1, &cut, &(struct sp_face_area){9, 9, 90, 90}, &tally, err);
+    sp_pixels_free(&pixels); /* before the net in whose stream it works */
     sp_net_free(&net);
-    sp_pixels_free(&pixels);
     if (engine)
         sp_engine_free(&engine);
     engine = whole;

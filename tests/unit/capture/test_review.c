@@ -28,6 +28,7 @@ static int setup(void **state)
     memset(&config, 0, sizeof config);
     fake_broker_start(&fake, 2, 100);
     snprintf(config.broker_address, sizeof config.broker_address, "%s", fake.address);
+    config.connect_ms = 10000;
     save(config.broker_key, &fake.curve, "broker.pub", false);
     save(config.curve, &fake.client, "desk.curve", true);
     save(config.authority, &fake.authority, "authority.pub", false);

@@ -210,6 +210,42 @@ static void test_undecided_then_close(void **state)
     desk_close(&two);
 }
 
+/* A frame was looked at by a worker of one pack, the close comes to a worker of another: the decision names the
+ * pack that the comparison was made under. A close without any frame names the worker's own. */
+static void test_a_close_under_another_pack(void **state)
+{
+    (void)state;
+    struct desk desk;
+    uint8_t ids[2][SP_ENCOUNTER_BYTES], first[16], other[16];
+    memset(first, 1, sizeof first);
+    memset(other, 2, sizeof other);
+    desk_open(&desk);
+    sp_uuid_new(ids[0]);
+    sp_uuid_new(ids[1]);
+    struct sp_job *frame = job_new(ids[0], 1, SP_MSG_FRAME, 5000);
+    judge(frame, 0, SP_REASON_NOT_ON_MANIFEST);
+    frame->judgement.verdicts[0].has_candidate = true;
+    memcpy(frame->basis.pack, first, sizeof first);
+    settle(&desk, frame);
+    expect(frame, SP_ANSWER_UNDECIDED, SP_REASON_NOT_ON_MANIFEST);
+    memcpy(world.signer.pack, other, sizeof other); /* whoever signs from here on runs the other one */
+    struct sp_job *close = job_new(ids[0], 2, SP_MSG_CLOSE, 5000), *bare = job_new(ids[1], 1, SP_MSG_CLOSE, 5000);
+    memcpy(close->basis.pack, other, sizeof other);
+    settle(&desk, close);
+    settle(&desk, bare);
+    memcpy(world.signer.pack, world.pack.fingerprint, sizeof world.signer.pack);
+    expect(close, SP_ANSWER_DECIDED, SP_REASON_NOT_ON_MANIFEST);
+    struct sp_decision decision = decision_of(close);
+    assert_int_equal(decision.outcome, SP_OUTCOME_NO_MATCH);
+    assert_memory_equal(decision.pack, first, sizeof first);
+    decision = decision_of(bare);
+    assert_memory_equal(decision.pack, other, sizeof other);
+    job_free(frame);
+    job_free(close);
+    job_free(bare);
+    desk_close(&desk);
+}
+
 static void test_two_frames_of_one_batch(void **state)
 {
     (void)state;
@@ -379,10 +415,15 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_final_wins),        cmocka_unit_test(test_undecided_then_close),
-        cmocka_unit_test(test_two_frames_of_one_batch), cmocka_unit_test(test_another_sender),
-        cmocka_unit_test(test_close_without_frame),     cmocka_unit_test(test_spent_budget),
-        cmocka_unit_test(test_sweep_closes_abandoned),  cmocka_unit_test(test_ledger_away),
+        cmocka_unit_test(test_first_final_wins),
+        cmocka_unit_test(test_undecided_then_close),
+        cmocka_unit_test(test_a_close_under_another_pack),
+        cmocka_unit_test(test_two_frames_of_one_batch),
+        cmocka_unit_test(test_another_sender),
+        cmocka_unit_test(test_close_without_frame),
+        cmocka_unit_test(test_spent_budget),
+        cmocka_unit_test(test_sweep_closes_abandoned),
+        cmocka_unit_test(test_ledger_away),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
