@@ -125,7 +125,7 @@ static enum sp_status purge_packs(struct sp_store *durable, struct sp_store *gal
 static enum sp_status purge_rest(struct sp_store *durable, const char *manifest, uint64_t version,
                                  struct sp_err *err)
 {
-    static const char *const kinds[] = {"rows", "portraits", "claims"};
+    static const char *const kinds[] = {"rows", "portraits", "claims", "signed"};
     enum sp_status status = SP_OK;
     for (size_t i = 0; status == SP_OK && i < sizeof kinds / sizeof kinds[0]; i++)
         status = unlink_kind(durable, manifest, kinds[i], err);

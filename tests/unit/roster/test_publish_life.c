@@ -108,6 +108,7 @@ static void test_purge(void **state)
     assert_non_null(strstr(err.text, "close"));
     assert_int_equal(sp_publish_close(&version, durable, galleries, MANIFEST, &world_ops, NULL), SP_OK);
     command(durable, "SET", "sp:m:{" MANIFEST "}:claims", "x");
+    command(durable, "SET", "sp:m:{" MANIFEST "}:signed", "x");
     assert_int_equal(sp_manifest_purge(&version, durable, galleries, MANIFEST, &world_ops, NULL), SP_OK);
     assert_int_equal(ask(durable, "KEYS", "*"), 1); /* current, and nothing else in the whole store */
     assert_true(ask(durable, "TTL", CURRENT) > 390 * 86400);
