@@ -5,6 +5,7 @@
 #include <string.h>
 #include "listing/journey.h"
 #include "roster/apply_match.h"
+#include "roster/apply_series.h"
 #include "roster/manifest_store.h"
 
 struct applying {
@@ -80,146 +81,6 @@ void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp
     m->journey = m->number;
 }
 
-/* The message's digest: keyed, over all that it says. */
-static enum sp_status digest(struct applying *a, uint8_t ret_digest[16], struct sp_err *err)
-{
-    const struct sp_apply_message *m = a->message;
-    const char *const texts[] = {m->reference, m->series,    m->carrier,   m->journey,  m->dep_port,
-                                 m->arr_port,  m->sched_dep, m->sched_arr, m->direction};
-    char numbers[64];
-    size_t count = (size_t)a->roster->row_count, at = 0;
-    uint8_t(*all)[16] = calloc(1 + sizeof texts / sizeof texts[0] + count, sizeof *all);
-    if (!all)
-        return sp_fail(err, SP_E_NOMEM, "no memory for a receipt of %zu rows", count);
-    snprintf(numbers, sizeof numbers, "%d %d %d %d %d", m->format, m->group, m->action, m->part, m->last_part);
-    sp_seal_hash(all[at++], 16, numbers, strlen(numbers), NULL, 0);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        sp_seal_hash(all[at++], 16, texts[i], strlen(texts[i]), NULL, 0);
-    enum sp_status status = SP_OK;
-    for (size_t i = 0; i < count && status == SP_OK; i++) {
-        uint8_t *bytes = NULL;
-        size_t size = 0;
-        status = sp_row_encode(&bytes, &size, &a->roster->rows[i], err);
-        if (status != SP_OK)
-            break;
-        sp_seal_hash(all[at++], 16, bytes, size, NULL, 0);
-        sp_seal_wipe(bytes, size);
-        free(bytes);
-    }
-    if (status == SP_OK)
-        sp_manifest_receipt_id(ret_digest, all, 16 * at, a->keys);
-    free(all);
-    return status;
-}
-
-/* Carriers give every round of a flight's list the same reference: rounds tell them apart. Never 0. */
-static uint32_t series_of(const struct applying *a, int round)
-{
-    const struct sp_apply_message *m = a->message;
-    uint8_t place[20] = {(uint8_t)(m->group << 4 | m->action), (uint8_t)(round >> 8), (uint8_t)round}, hash[16];
-    if (m->series[0])
-        sp_seal_hash(place + 4, 16, m->series, strlen(m->series), NULL, 0);
-    else
-        memcpy(place + 4, a->applied->receipt.digest, 16);
-    sp_seal_hash(hash, sizeof hash, place, sizeof place, NULL, 0);
-    return (uint32_t)hash[0] << 24 | (uint32_t)hash[1] << 16 | (uint32_t)hash[2] << 8 | hash[3] | 1;
-}
-
-/* ---- lists in parts ---- */
-
-/* Where a series stands among the receipts: of lists the first message of it counts, of deltas the last. -1: gone.
- */
-static int position(const struct sp_manifest_index *before, uint32_t series)
-{
-    int at = -1;
-    for (int i = 0; before && i < before->receipt_count; i++) {
-        if (before->receipts[i].series != series)
-            continue;
-        at = i;
-        if (before->receipts[i].action == SP_ACTION_LIST)
-            break;
-    }
-    return at;
-}
-
-/* True if all parts of a list were received; `with` is one more receipt, or NULL. ret_parts may be NULL. */
-static bool whole(const struct sp_manifest_index *before, uint32_t series, const struct sp_index_receipt *with,
-                  struct sp_apply_parts *ret_parts)
-{
-    struct sp_apply_parts parts = {0};
-    int count = before ? before->receipt_count : 0;
-    bool single = false;
-    for (int i = 0; i <= count; i++) {
-        const struct sp_index_receipt *receipt = i < count ? &before->receipts[i] : with;
-        if (!receipt || receipt->series != series || receipt->action != SP_ACTION_LIST ||
-            receipt->part > SP_APPLY_MAX_PARTS)
-            continue;
-        single = single || (receipt->part == 0 && receipt->last_part);
-        parts.count += receipt->part > 0 && !parts.seen[receipt->part];
-        parts.seen[receipt->part] = true;
-        if (receipt->last_part)
-            parts.of = receipt->part;
-    }
-    bool all = parts.of > 0;
-    for (int i = 1; i <= parts.of; i++)
-        all = all && parts.seen[i];
-    if (ret_parts)
-        *ret_parts = parts;
-    return single || all;
-}
-
-/* The receipt, once the digest is known. A whole list is followed by another round; what has no parts is a round
- * each. */
-static void fill_receipt(struct applying *a)
-{
-    const struct sp_apply_message *m = a->message;
-    struct sp_index_receipt *receipt = &a->applied->receipt;
-    int round = 0;
-    receipt->series = series_of(a, round);
-    while (m->part > 0 ? whole(a->before, receipt->series, NULL, NULL) : position(a->before, receipt->series) >= 0)
-        receipt->series = series_of(a, ++round);
-    receipt->format = (uint8_t)m->format;
-    receipt->group = (uint8_t)m->group;
-    receipt->action = (uint8_t)m->action;
-    receipt->part = (uint16_t)m->part;
-    receipt->last_part = m->last_part;
-    receipt->travellers = a->roster->row_count;
-    receipt->deviations = m->deviations;
-    receipt->declared = m->declared;
-    receipt->received_ms = a->now_ms;
-}
-
-static bool groups_meet(int a, int b)
-{
-    return a == b || a == SP_GROUP_BOTH || b == SP_GROUP_BOTH;
-}
-
-/* True if a list that began after this one is whole already. */
-static bool is_late(const struct applying *a)
-{
-    const struct sp_manifest_index *before = a->before;
-    int began = position(before, a->applied->receipt.series);
-    for (int i = began + 1; began >= 0 && i < before->receipt_count; i++) {
-        const struct sp_index_receipt *other = &before->receipts[i];
-        if (other->action == SP_ACTION_LIST && other->series != a->applied->receipt.series &&
-            groups_meet(other->group, a->message->group) && position(before, other->series) > began &&
-            whole(before, other->series, NULL, NULL))
-            return true;
-    }
-    return false;
-}
-
-/* True if the newest list of another group is not whole: the manifest as a whole is not complete. */
-static bool others_open(const struct applying *a)
-{
-    for (int i = a->before ? a->before->receipt_count - 1 : -1; i >= 0; i--) {
-        const struct sp_index_receipt *other = &a->before->receipts[i];
-        if (other->action == SP_ACTION_LIST && !groups_meet(other->group, a->message->group))
-            return !whole(a->before, other->series, NULL, NULL);
-    }
-    return false;
-}
-
 /* ---- rows ---- */
 
 static bool is_crew(const struct sp_row *row)
@@ -250,17 +111,12 @@ static bool says_the_same(const struct sp_row *a, const struct sp_row *b)
     return true;
 }
 
-static bool id_is_taken(const struct applying *a, const uint8_t id[SP_ROW_BYTES])
-{
-    return a->before && sp_index_find(a->before, id);
-}
-
 /* This message's series, or the one that the row has if that list began later. */
 static uint32_t newer_series(const struct applying *a, uint32_t has)
 {
     uint32_t own = a->applied->receipt.series;
-    int at = position(a->before, own);
-    return at >= 0 && a->message->action == SP_ACTION_LIST && position(a->before, has) > at ? has : own;
+    int at = sp_apply_position(a->before, own);
+    return at >= 0 && a->message->action == SP_ACTION_LIST && sp_apply_position(a->before, has) > at ? has : own;
 }
 
 /* A row that the message names, in its place of the new version. */
@@ -278,8 +134,6 @@ static void put_named(struct applying *a, int source)
                       (a->message->group == SP_GROUP_PASSENGERS && was_crew);
     if (match->before < 0) {
         sp_manifest_row_id(row->index.row, &row->row, a->keys);
-        for (int nth = 1; id_is_taken(a, row->index.row) && nth < 1000; nth++)
-            sp_manifest_row_id_again(row->index.row, &row->row, nth, a->keys);
         row->changed = true;
         a->applied->added++;
         return;
@@ -310,12 +164,54 @@ static void put_standing(struct applying *a, bool (*leaves)(const struct applyin
     }
 }
 
-static enum sp_status check_count(const struct applying *a, struct sp_err *err)
+static bool stands(const struct applying *a, const uint8_t id[SP_ROW_BYTES])
+{
+    return a->before && sp_index_find(a->before, id);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct sp_applied_row *x = *(struct sp_applied_row *const *)a, *y = *(struct sp_applied_row *const *)b;
+    int order = memcmp(x->index.row, y->index.row, SP_ROW_BYTES);
+    return order ? order : (y->before >= 0) - (x->before >= 0);
+}
+
+/* New rows whose identity's id is another row's get another: a row that stands may have had this identity once, and
+ * one document may have been typed for two people. */
+static enum sp_status separate_ids(struct applying *a, struct sp_err *err)
+{
+    struct sp_applied *applied = a->applied;
+    struct sp_applied_row **order = malloc(((size_t)applied->row_count + 1) * sizeof(void *));
+    if (!order)
+        return sp_fail(err, SP_E_NOMEM, "no memory for the ids of %d rows", applied->row_count);
+    for (int i = 0; i < applied->row_count; i++)
+        order[i] = &applied->rows[i];
+    qsort(order, (size_t)applied->row_count, sizeof(void *), compare_ids);
+    uint8_t group[SP_ROW_BYTES] = {0};
+    int nth = 0;
+    for (int i = 0; i < applied->row_count; i++) {
+        uint8_t *id = order[i]->index.row;
+        bool again = i > 0 && memcmp(id, group, SP_ROW_BYTES) == 0;
+        if (!again) {
+            memcpy(group, id, SP_ROW_BYTES);
+            nth = 0;
+        }
+        if (order[i]->before >= 0 || !(again || stands(a, id)))
+            continue;
+        do
+            sp_manifest_row_id_again(id, &order[i]->row, ++nth, a->keys);
+        while (stands(a, id));
+    }
+    free(order);
+    return SP_OK;
+}
+
+static enum sp_status finish_rows(struct applying *a, struct sp_err *err)
 {
     if (a->applied->row_count > SP_MANIFEST_MAX_ROWS)
         return sp_fail(err, SP_E_LIMIT, "manifest %s would have %d travellers, the limit is %d",
                        a->roster->manifest, a->applied->row_count, SP_MANIFEST_MAX_ROWS);
-    return SP_OK;
+    return separate_ids(a, err);
 }
 
 static void put_all_named(struct applying *a)
@@ -332,30 +228,30 @@ static bool leaves_list(const struct applying *a, int before)
 {
     const struct sp_index_row *row = &a->before->rows[before];
     return in_group(a, row) && row->series != a->applied->receipt.series &&
-           position(a->before, row->series) < a->began;
+           sp_apply_position(a->before, row->series) < a->began;
 }
 
 static enum sp_status apply_list(struct applying *a, struct sp_err *err)
 {
     struct sp_applied *applied = a->applied;
     const struct sp_apply_message *m = a->message;
-    if (is_late(a)) {
+    if (sp_apply_is_late(a->before, &applied->receipt)) {
         applied->late = true;
         return SP_OK;
     }
-    int at = position(a->before, applied->receipt.series);
+    int at = sp_apply_position(a->before, applied->receipt.series);
     a->began = m->part > 0 && at >= 0 ? at : a->before ? a->before->receipt_count : 0;
-    bool all = whole(a->before, applied->receipt.series, &applied->receipt, &applied->parts);
+    bool all = sp_apply_is_whole(a->before, applied->receipt.series, &applied->receipt, &applied->parts);
     applied->partial = m->part == 0 ? !m->last_part : !all;
     put_all_named(a);
     /* A list without parts that is not the last word still says who travels so far. */
     put_standing(a, all || m->part == 0 ? leaves_list : NULL);
-    applied->partial = applied->partial || others_open(a);
+    applied->partial = applied->partial || sp_apply_others_open(a->before, m->group);
     if (a->roster->row_count == 0 && applied->removed > 0 && applied->parts.count <= 1 && m->declared != 0)
         return sp_fail(err, SP_E_INVALID,
                        "manifest %s: a list without any traveller would remove %d; one that means it declares 0",
                        a->roster->manifest, applied->removed);
-    return check_count(a, err);
+    return finish_rows(a, err);
 }
 
 static enum sp_status apply_change(struct applying *a, struct sp_err *err)
@@ -363,7 +259,7 @@ static enum sp_status apply_change(struct applying *a, struct sp_err *err)
     put_all_named(a);
     put_standing(a, NULL);
     a->applied->partial = !a->message->standing;
-    return check_count(a, err);
+    return finish_rows(a, err);
 }
 
 static void apply_removal(struct applying *a)
@@ -439,14 +335,6 @@ static enum sp_status check(const struct applying *a, struct sp_err *err)
     return SP_OK;
 }
 
-static bool is_known(const struct applying *a)
-{
-    for (int i = 0; a->before && a->message->reference[0] && i < a->before->receipt_count; i++)
-        if (memcmp(a->before->receipts[i].digest, a->applied->receipt.digest, 16) == 0)
-            return true;
-    return false;
-}
-
 static enum sp_status begin(struct applying *a, struct sp_err *err)
 {
     size_t standing = a->before ? (size_t)a->before->row_count : 0, coming = (size_t)a->roster->row_count;
@@ -458,7 +346,7 @@ static enum sp_status begin(struct applying *a, struct sp_err *err)
         a->applied->rows = calloc(standing + coming + 1, sizeof *a->applied->rows);
     if (!a->matches || !a->named_by || !a->absorbed || !a->applied || !a->applied->rows)
         return sp_fail(err, SP_E_NOMEM, "no memory to apply %zu rows to %zu", coming, standing);
-    return digest(a, a->applied->receipt.digest, err);
+    return sp_apply_digest(a->applied->receipt.digest, a->roster, a->message, a->keys, err);
 }
 
 static enum sp_status run(struct applying *a, struct sp_err *err)
@@ -475,7 +363,7 @@ static enum sp_status run(struct applying *a, struct sp_err *err)
         if (a->matches[i].absorbed >= 0)
             a->absorbed[a->matches[i].absorbed] = true;
     }
-    fill_receipt(a);
+    sp_apply_receipt(&a->applied->receipt, a->before, a->message, a->roster->row_count, a->now_ms);
     a->applied->noted = a->message->reference[0] || a->message->part > 0;
     switch (a->message->action) {
     case SP_ACTION_LIST:
@@ -511,7 +399,7 @@ enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifes
                          .now_ms = now_ms};
     enum sp_status status = begin(&a, err);
     if (status == SP_OK)
-        a.applied->known = is_known(&a);
+        a.applied->known = message->reference[0] && sp_apply_is_known(before, a.applied->receipt.digest);
     if (status == SP_OK && !a.applied->known)
         status = check(&a, err);
     if (status == SP_OK && !a.applied->known)
@@ -543,11 +431,4 @@ enum sp_manifest_state sp_applied_state(const struct sp_applied *applied, const 
     if (!before || before->state == SP_MANIFEST_PARTIAL)
         return applied->partial ? SP_MANIFEST_PARTIAL : SP_MANIFEST_COMPLETE;
     return differs ? SP_MANIFEST_AMENDED : before->state;
-}
-
-void sp_apply_note(struct sp_manifest_index *index, const struct sp_index_receipt *receipt)
-{
-    if (index->receipt_count == SP_INDEX_MAX_RECEIPTS)
-        memmove(index->receipts, index->receipts + 1, (size_t)--index->receipt_count * sizeof *index->receipts);
-    index->receipts[index->receipt_count++] = *receipt;
 }

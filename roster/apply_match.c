@@ -116,6 +116,16 @@ static bool names_differ(const struct sp_row *a, const struct sp_row *b)
            !same_column(a, b, SP_COLUMN_DOB);
 }
 
+/* Neither a misspelt name nor a mistyped birthday: both. */
+static bool other_person(const struct sp_row *a, const struct sp_row *b)
+{
+    static const enum sp_column columns[] = {SP_COLUMN_SURNAME, SP_COLUMN_DOB};
+    for (int i = 0; i < 2; i++)
+        if (!a->values[columns[i]][0] || !b->values[columns[i]][0] || same_column(a, b, columns[i]))
+            return false;
+    return true;
+}
+
 /* Of two rows that share an identity of this kind: the same traveller? one_sender: their references are of one
  * kind. */
 static bool same_traveller(const struct sp_row *a, const struct sp_row *b, enum sp_identity kind, bool one_sender)
@@ -124,7 +134,7 @@ static bool same_traveller(const struct sp_row *a, const struct sp_row *b, enum 
         return true;
     bool references = one_sender && refs_differ(a, b);
     if (kind == SP_IDENTITY_DOCUMENT) /* one number for two people is a typing error, and both of them travel */
-        return !references || !names_differ(a, b);
+        return !other_person(a, b) && !(references && names_differ(a, b));
     bool documents = has_document(a) && has_document(b) && same_column(a, b, SP_COLUMN_DOC_TYPE) &&
                      !(same_column(a, b, SP_COLUMN_DOC_NUMBER) && same_column(a, b, SP_COLUMN_DOC_ISSUER));
     return !references && !documents;
@@ -173,14 +183,13 @@ static void join_repeat(struct matching *m, int i)
             if (!same_traveller(&first->row, row, (enum sp_identity)kind, true)) {
                 if (kind == SP_IDENTITY_DOCUMENT)
                     sp_apply_problem(m->applied, i,
-                                     "has the document of line %d, and another reference and name: two travellers",
-                                     line);
+                                     "has the document of line %d, and is somebody else: two travellers", line);
                 continue;
             }
             if (says_else(&first->row, row))
                 sp_apply_problem(m->applied, i,
-                                 "is the traveller of line %d (same %s) and says other things: the last counts", line,
-                                 by[kind]);
+                                 "is the traveller of line %d (same %s) and says other things: the last counts",
+                                 line, by[kind]);
             struct sp_row last = *row;
             last.text = NULL;
             fill(&last, &first->row);

@@ -265,6 +265,16 @@ static void test_late_parts(void **state)
     TELL(&m, &a, P(2));
     assert_true(m.last->late);
     assert_int_equal(m.index->row_count, 1);
+    for (int part = 1; part <= 2; part++) { /* but a carrier that begins again under the same reference is heard */
+        a.reference = part == 1 ? "A1'" : "A2'", a.part = part, a.last_part = part == 2;
+        if (part == 1)
+            TELL(&m, &a, P(1));
+        else
+            TELL(&m, &a, P(2), P(3));
+        assert_false(m.last->late);
+    }
+    assert_int_equal(m.index->row_count, 3);
+    assert_false(has(&m, "SAMPLE7"));
     a.part = 100;
     TELL(&m, &a, P(2));
     assert_int_equal(m.status, SP_E_LIMIT);
@@ -354,6 +364,36 @@ static void test_who_is_who(void **state)
     TELL(&m, &change, {"R1", "UTO P2", "DOE", "1990-01-01", NULL});
     TELL(&m, &change, {NULL, "UTO P1", "ROE", "1990-01-01", NULL});
     assert_int_equal(m.index->row_count, 2);
+    manifest_free(&m);
+}
+
+/* One document typed for several people, without references: all of them travel, under ids of their own. */
+static void test_one_document(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST), change = message_of(SP_ACTION_CHANGE);
+    manifest_new(&m);
+    TELL(&m, &list, {NULL, "UTO P1", "DOE", "1990-01-01", NULL}, {NULL, "UTO P1", "ROE", "1991-01-01", NULL});
+    assert_int_equal(m.index->row_count, 2);
+    assert_int_equal(m.last->problem_count, 1);
+    TELL(&m, &change, {NULL, "UTO P1", "POE", "1992-01-01", NULL}, {NULL, "UTO P1", "ZOE", "1993-01-01", NULL});
+    assert_int_equal(m.index->row_count, 4);
+    TELL(&m, &list, {NULL, "UTO P1", "DOE", "1990-01-01", NULL}, {NULL, "UTO P1", "ROE", "1991-01-01", "1A"},
+         {NULL, "UTO P1", "POE", "1992-01-01", NULL}, {NULL, "UTO P1", "ZOE", "1993-01-01", NULL});
+    assert_int_equal(m.last->kept, 3);
+    assert_int_equal(m.last->changed, 1);
+    TELL(&m, &change, {NULL, "UTO P1", "DOE-ROE", "1990-01-01", NULL}); /* only one of them has this birthday */
+    assert_int_equal(m.last->changed, 1);
+    assert_int_equal(m.index->row_count, 4);
+    manifest_free(&m);
+    manifest_new(&m);
+    TELL(&m, &list, {NULL, "UTO P1", "DOE", "1990-01-01", NULL});
+    TELL(&m, &change, {NULL, "UTO P1", "DOE-ROE", "1990-01-01", NULL}); /* a name is corrected */
+    assert_int_equal(m.last->changed, 1);
+    TELL(&m, &change, {NULL, "UTO P1", "DOE-ROE", "1990-10-10", NULL}); /* a birthday */
+    assert_int_equal(m.last->changed, 1);
+    assert_int_equal(m.index->row_count, 1);
     manifest_free(&m);
 }
 
@@ -469,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_same_flight_again),
         cmocka_unit_test(test_who_is_who),
         cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_one_document),
         cmocka_unit_test(test_nobody),
         cmocka_unit_test(test_close_out_parts),
         cmocka_unit_test(test_standing),
