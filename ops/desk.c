@@ -52,7 +52,10 @@ enum sp_status sp_desk_load(struct sp_desk_manifest *ret_manifest, const struct 
     if (status == SP_OK)
         status = sp_manifest_open_keys(&ret_manifest->keys, desk->durable, id, &reader, err);
     if (status == SP_OK)
-        status = sp_manifest_load_index(&ret_manifest->index, desk->durable, id, version, &ret_manifest->keys, err);
+        status = sp_manifest_load_current(&ret_manifest->index, NULL, &version, &state, desk->durable, id,
+                                          &ret_manifest->keys, err);
+    if (status == SP_OK && !ret_manifest->index)
+        status = sp_fail(err, SP_E_NOTFOUND, "manifest %s is PURGED: nothing of it is left", id);
     return status;
 }
 

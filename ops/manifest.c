@@ -162,7 +162,9 @@ static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool 
     else
         status = sp_manifest_open_keys(&keys, desk->durable, manifest, &reader, err);
     if (status == SP_OK && !index)
-        status = sp_manifest_load_index(&index, desk->durable, manifest, version, &keys, err);
+        status = sp_manifest_load_current(&index, NULL, &version, &state, desk->durable, manifest, &keys, err);
+    if (status == SP_OK && !index)
+        status = sp_index_new(&index, manifest, 0, err);
     for (int i = 0; status == SP_OK && state < SP_MANIFEST_CLOSED && i < index->row_count; i++)
         usable += sp_index_row_usable(&index->rows[i], 0);
     if (status == SP_OK && as_json) {

@@ -22,7 +22,9 @@ static enum sp_status find(uint8_t ret_pseudonym[SP_PSEUDONYM_BYTES], struct sp_
     if (status == SP_OK)
         status = sp_manifest_open_keys(&keys, desk->durable, manifest, &reader, err);
     if (status == SP_OK)
-        status = sp_manifest_load_index(&index, desk->durable, manifest, version, &keys, err);
+        status = sp_manifest_load_current(&index, NULL, &version, &state, desk->durable, manifest, &keys, err);
+    if (status == SP_OK && !index)
+        status = sp_fail(err, SP_E_CLOSED, "manifest %s is PURGED", manifest);
     for (int i = 0; status == SP_OK && !found && i < index->row_count; i++) {
         struct sp_row row = {0};
         char label[96], hex[2 * SP_PSEUDONYM_BYTES + 1];

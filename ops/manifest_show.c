@@ -102,7 +102,10 @@ static enum sp_status load(struct show *show, const char *manifest, struct sp_er
     if (status == SP_OK)
         status = sp_manifest_open_keys(&show->keys, show->desk.durable, manifest, &reader, err);
     if (status == SP_OK)
-        status = sp_manifest_load_index(&show->index, show->desk.durable, manifest, version, &show->keys, err);
+        status = sp_manifest_load_current(&show->index, NULL, &version, &state, show->desk.durable, manifest,
+                                          &show->keys, err);
+    if (status == SP_OK && !show->index)
+        status = sp_fail(err, SP_E_CLOSED, "manifest %s was purged this moment", manifest);
     return status;
 }
 

@@ -1,4 +1,5 @@
-/* Rows as the desk reads them: one, or all of a version at once. Declared in manifest_store.h. */
+/* What stands, as the desk reads it: one row, all of a version, the version that is current. Declared in
+ * manifest_store.h. */
 #include <stdlib.h>
 #include <string.h>
 #include "roster/manifest_store.h"
@@ -8,6 +9,7 @@
 #define AD_MAX     (KEY_MAX + 1 + FIELD_MAX)
 #define SEALED_MAX (64u << 10)
 #define CHUNK      256 /* rows in one command */
+#define ATTEMPTS   10  /* to read a version that others are replacing */
 
 static void field_of(uint8_t ret_field[FIELD_MAX], const struct sp_index_row *row)
 {
@@ -124,4 +126,45 @@ void sp_manifest_free_rows(struct sp_row **rows, int count)
         sp_row_clear(&(*rows)[i]);
     free(*rows);
     *rows = NULL;
+}
+
+static enum sp_status load_once(struct sp_manifest_index **ret_index, struct sp_row **ret_rows, uint64_t version,
+                                struct sp_store *durable, const char *manifest, const struct sp_manifest_keys *keys,
+                                struct sp_err *err)
+{
+    struct sp_manifest_index *index = NULL;
+    enum sp_status status = sp_manifest_load_index(&index, durable, manifest, version, keys, err);
+    if (status == SP_OK && ret_rows)
+        status = sp_manifest_load_rows(ret_rows, durable, index, keys, err);
+    if (status == SP_OK)
+        *ret_index = index;
+    else
+        sp_manifest_index_free(&index);
+    return status;
+}
+
+enum sp_status sp_manifest_load_current(struct sp_manifest_index **ret_index, struct sp_row **ret_rows,
+                                        uint64_t *ret_version, enum sp_manifest_state *ret_state,
+                                        struct sp_store *durable, const char *manifest,
+                                        const struct sp_manifest_keys *keys, struct sp_err *err)
+{
+    uint64_t version = 0;
+    enum sp_manifest_state state = SP_MANIFEST_PARTIAL;
+    enum sp_status status = sp_manifest_current(durable, manifest, &version, &state, err);
+    for (int attempt = 0; status == SP_OK && version > 0 && state != SP_MANIFEST_PURGED; attempt++) {
+        uint64_t read = version;
+        status = load_once(ret_index, ret_rows, read, durable, manifest, keys, err);
+        if (status != SP_E_NOTFOUND || attempt == ATTEMPTS)
+            break;
+        struct sp_err gone = {0};
+        enum sp_status again = sp_manifest_current(durable, manifest, &version, &state, &gone);
+        if (again != SP_OK || version == read) /* it is what stands, and truly not there */
+            break;
+        status = SP_OK;
+    }
+    if (status != SP_OK)
+        return status;
+    *ret_version = version;
+    *ret_state = state;
+    return SP_OK;
 }

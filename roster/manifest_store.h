@@ -30,6 +30,13 @@ void sp_manifest_receipt_id(uint8_t ret_id[16], const void *bytes, size_t length
 enum sp_status sp_manifest_current(struct sp_store *durable, const char *manifest, uint64_t *ret_version,
                                    enum sp_manifest_state *ret_state, struct sp_err *err);
 
+/* What stands now, with its index; version 0 or PURGED: *ret_index is not written. A version that others replaced, and whose index
+ * they dropped, between the two reads is read again. ret_rows may be NULL. */
+enum sp_status sp_manifest_load_current(struct sp_manifest_index **ret_index, struct sp_row **ret_rows,
+                                        uint64_t *ret_version, enum sp_manifest_state *ret_state,
+                                        struct sp_store *durable, const char *manifest,
+                                        const struct sp_manifest_keys *keys, struct sp_err *err);
+
 /* Pipelined pieces: append one sealed row or portrait; the caller collects one reply for each. */
 enum sp_status sp_manifest_append_row(struct sp_store *durable, const char *manifest,
                                       const uint8_t row[SP_ROW_BYTES], const uint8_t content[SP_ROW_BYTES],

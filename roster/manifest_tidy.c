@@ -209,7 +209,9 @@ enum sp_status sp_manifest_tidy(struct sp_manifest_tidied *ret_tidied, struct sp
     } else if (status == SP_OK) {
         status = sp_manifest_open_keys(&t.keys, durable, manifest, &reader, err);
         if (status == SP_OK)
-            status = sp_manifest_load_index(&t.index, durable, manifest, version, &t.keys, err);
+            status = sp_manifest_load_current(&t.index, NULL, &version, &state, durable, manifest, &t.keys, err);
+        if (status == SP_OK && !t.index)
+            status = sp_fail(err, SP_E_CONFLICT, "manifest %s was purged meanwhile", manifest);
         if (status == SP_OK)
             status = state == SP_MANIFEST_CLOSED ? sp_manifest_expunge(durable, galleries, t.index, err)
                                                  : tidy_open(&t, version, state, now_ms, err);

@@ -43,6 +43,12 @@ static void run_clear(struct sp_publish_run *p)
 
 /* ---- what stands ---- */
 
+static enum sp_status purged(const struct sp_publish_run *p, struct sp_err *err)
+{
+    return sp_fail(err, SP_E_CLOSED, "manifest %s is %s: it takes no further version", p->manifest,
+                   sp_manifest_state_word(SP_MANIFEST_PURGED));
+}
+
 static enum sp_status begin(struct sp_publish_run *p, struct sp_err *err)
 {
     const char *manifest = p->manifest;
@@ -51,8 +57,7 @@ static enum sp_status begin(struct sp_publish_run *p, struct sp_err *err)
     snprintf(p->report->manifest, sizeof p->report->manifest, "%s", manifest);
     enum sp_status status = sp_manifest_current(durable, manifest, &p->version, &p->state, err);
     if (status == SP_OK && p->version > 0 && p->state == SP_MANIFEST_PURGED)
-        return sp_fail(err, SP_E_CLOSED, "manifest %s is %s: it takes no further version", manifest,
-                       sp_manifest_state_word(p->state));
+        return purged(p, err);
     if (status == SP_OK && p->version == 0 && !p->roster)
         return sp_fail(err, SP_E_NOTFOUND,
                        "manifest %s was never published; `sallyport manifest list` names those that were",
@@ -60,9 +65,10 @@ static enum sp_status begin(struct sp_publish_run *p, struct sp_err *err)
     if (status == SP_OK)
         status = sp_manifest_make_keys(&p->keys, durable, manifest, p->config->workers_public, p->config->ops, err);
     if (status == SP_OK && p->version > 0)
-        status = sp_manifest_load_index(&p->before, durable, manifest, p->version, &p->keys, err);
-    if (status == SP_OK && p->before)
-        status = sp_manifest_load_rows(&p->rows_before, durable, p->before, &p->keys, err);
+        status = sp_manifest_load_current(&p->before, &p->rows_before, &p->version, &p->state, durable, manifest,
+                                          &p->keys, err);
+    if (status == SP_OK && p->version > 0 && !p->before)
+        status = purged(p, err);
     return status;
 }
 

@@ -37,7 +37,10 @@ static enum sp_status standing_load(struct standing *s, struct sp_store *durable
     if (status == SP_OK)
         status = sp_manifest_open_keys(&s->keys, durable, manifest, &reader, err);
     if (status == SP_OK)
-        status = sp_manifest_load_index(&s->index, durable, manifest, s->version, &s->keys, err);
+        status =
+            sp_manifest_load_current(&s->index, NULL, &s->version, &s->state, durable, manifest, &s->keys, err);
+    if (status == SP_OK && !s->index)
+        return sp_fail(err, SP_E_CLOSED, "manifest %s is %s already", manifest, sp_manifest_state_word(s->state));
     return status;
 }
 

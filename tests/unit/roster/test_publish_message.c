@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +238,62 @@ static void test_standing(void **state)
     world_free(&world);
 }
 
+enum { DESKS = 5, TURNS = 4 };
+
+struct desk {
+    pthread_t thread;
+    struct world world;
+    int number, conflicts;
+};
+
+/* Each turn a traveller of this desk's comes, and the one of the turn before leaves. */
+static void *run_desk(void *user)
+{
+    struct desk *desk = user;
+    struct sp_publish_report *report = calloc(1, sizeof *report);
+    for (int turn = 0; turn < TURNS; turn++)
+        for (int removal = 0; removal < (turn > 0 ? 2 : 1); removal++) {
+            char text[512];
+            enum sp_status status;
+            snprintf(text, sizeof text, HEADER ROW("D%d-%d"), desk->number, turn - removal);
+            while ((status = tell(&desk->world, removal ? SP_ACTION_REMOVE : SP_ACTION_CHANGE, text, NULL, report,
+                                  NULL)) == SP_E_CONFLICT)
+                desk->conflicts++;
+            if (status != SP_OK)
+                abort();
+        }
+    sp_publish_report_clear(report);
+    free(report);
+    return NULL;
+}
+
+/* Several desks change one manifest at once: nothing of any of them is lost, and each change is one version. */
+static void test_desks_at_once(void **state)
+{
+    (void)state;
+    static struct desk desks[DESKS];
+    struct world world;
+    static struct sp_publish_report report;
+    begin(&world);
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    for (int i = 0; i < DESKS; i++) {
+        desks[i].number = i;
+        world_new(&desks[i].world);
+    }
+    for (int i = 0; i < DESKS; i++)
+        assert_int_equal(pthread_create(&desks[i].thread, NULL, run_desk, &desks[i]), 0);
+    for (int i = 0; i < DESKS; i++) {
+        pthread_join(desks[i].thread, NULL);
+        world_free(&desks[i].world);
+    }
+    struct sp_manifest_index *index = load(&world);
+    assert_int_equal(index->row_count, 1 + DESKS);
+    assert_int_equal(index->version, 1 + DESKS * (2 * TURNS - 1));
+    sp_manifest_index_free(&index);
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_without_portraits),
         cmocka_unit_test(test_change_is_applied_again),
         cmocka_unit_test(test_messages_with_reference),
+        cmocka_unit_test(test_desks_at_once),
         cmocka_unit_test(test_journey),
         cmocka_unit_test(test_standing),
     };
