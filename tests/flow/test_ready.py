@@ -160,6 +160,14 @@ def how_carriers_send(stack, folder):
     check([carrier["carrier"] for carrier in card] == ["QQ"], f"only what has departed is scored: {card}")
     check(card[0] == dict(card[0], journeys=1, late=1, on_time=0, incomplete=0, travellers=2, sufficient=1, with_portrait=0,
                           without={"sex": 1}), f"the score: {card}")
+    command = (BIN / "sallyport", "--config", stack.folder / "etc/supervisor.yaml", "manifest", "reconcile")
+    done = run(*command, FLIGHT, f"air-qq-77-{left:%Y%m%d}-jfk", "--json", code=4)  # the forged one still lies there
+    *each, total = [json.loads(line) for line in done.stdout.splitlines()]
+    check([report["close_out"] for report in each] == [True, False], f"two journeys: {each}")
+    check((total["journeys"], total["closed_out"], total["all"]["encounters"]) == (2, 1, 5), f"together: {total}")
+    check((total["lanes"][0]["capture_rate"]["hits"], total["lanes"][0]["capture_rate"]["trials"]) == (2, 3), f"a gate: {total}")
+    told = run(*command, "--departed", "2h", code=4).stdout
+    check("air-qq-77" in told and FLIGHT not in told and "1 journeys, 0 with a close-out" in told, f"departed:\n{told}")
     check("without: sex 1" in stack.ops("manifest", "scorecard", "--carrier", "qq").stdout, "for people")
 
 
