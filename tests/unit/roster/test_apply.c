@@ -367,6 +367,49 @@ static void test_who_is_who(void **state)
     manifest_free(&m);
 }
 
+/* Two kinds of senders give one traveller references of their own. */
+static void test_two_senders(void **state)
+{
+    (void)state;
+    struct manifest m;
+    struct sp_apply_message carrier = message_of(SP_ACTION_LIST), desk = carrier;
+    desk.format = SP_LISTING_CSV;
+    manifest_new(&m);
+    for (int round = 0; round < 3; round++) {
+        TELL(&m, &carrier, {"ABO1", NULL, "DOE", "1990-01-01", NULL}, {"ABO2", NULL, "ROE", "1991-01-01", NULL});
+        assert_int_equal(m.last->added, round ? 0 : 2);
+        TELL(&m, &desk, {"PNR7", NULL, "DOE", "1990-01-01", NULL}, {"PNR8", NULL, "ROE", "1991-01-01", NULL});
+        assert_int_equal(m.last->added, 0);
+        assert_int_equal(m.index->row_count, 2);
+    }
+    TELL(&m, &desk, {"PNR7", NULL, "DOE", "1990-01-01", NULL}, {"PNR9", NULL, "ROE", "1991-01-01", NULL});
+    assert_int_equal(m.last->added, 1); /* of one sender another reference is another traveller */
+    manifest_free(&m);
+}
+
+/* Thousands of one name, as an attacker sends them: no duplicate, and not their square in time. */
+static void test_one_name(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    static char documents[COUNT][16];
+    static struct person people[COUNT];
+    struct manifest m;
+    struct sp_apply_message list = message_of(SP_ACTION_LIST);
+    manifest_new(&m);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(documents[i], sizeof documents[i], "UTO X%06d", i);
+        people[i] = (struct person){NULL, documents[i], "SAMPLE", "1990-01-01", NULL};
+    }
+    for (int round = 0; round < 2; round++) {
+        tell(&m, &list, people, COUNT);
+        assert_int_equal(m.status, SP_OK);
+        assert_int_equal(m.index->row_count, COUNT);
+        assert_int_equal(m.last->kept, round ? COUNT : 0);
+    }
+    manifest_free(&m);
+}
+
 /* One document typed for several people, without references: all of them travel, under ids of their own. */
 static void test_one_document(void **state)
 {
@@ -510,6 +553,8 @@ int main(void)
         cmocka_unit_test(test_who_is_who),
         cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_one_document),
+        cmocka_unit_test(test_two_senders),
+        cmocka_unit_test(test_one_name),
         cmocka_unit_test(test_nobody),
         cmocka_unit_test(test_close_out_parts),
         cmocka_unit_test(test_standing),
