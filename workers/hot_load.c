@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "roster/manifest_store.h"
 
 /* What is gathered while a gallery is loaded. */
 struct loading {
@@ -164,6 +165,19 @@ enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_
     return sp_hot_load_vectors(ret_gallery, NULL, config, durable, galleries, manifest, version, err);
 }
 
+/* The index of this version; where flips came faster than we read and it is gone, of the one that stands now. */
+static enum sp_status load_index(struct loading *l, struct sp_store *durable, uint64_t version, struct sp_err *err)
+{
+    struct sp_err later = {0};
+    uint64_t now = 0;
+    enum sp_manifest_state state;
+    enum sp_status status = sp_manifest_load_index(&l->index, durable, l->manifest, version, &l->keys, err);
+    if (status != SP_E_NOTFOUND || sp_manifest_current(durable, l->manifest, &now, &state, &later) != SP_OK ||
+        now <= version || state >= SP_MANIFEST_CLOSED)
+        return status;
+    return sp_manifest_load_index(&l->index, durable, l->manifest, now, &l->keys, err);
+}
+
 enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **ret_vectors,
                                    const struct sp_hot_config *config, struct sp_store *durable,
                                    struct sp_store *galleries, const char *manifest, uint64_t version,
@@ -172,7 +186,7 @@ enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **
     struct loading l = {.config = config, .manifest = manifest, .now_ms = sp_clock_wall_ms()};
     enum sp_status status = sp_manifest_open_keys(&l.keys, durable, manifest, &config->reader, err);
     if (status == SP_OK)
-        status = sp_manifest_load_index(&l.index, durable, manifest, version, &l.keys, err);
+        status = load_index(&l, durable, version, err);
     if (status == SP_OK)
         status = list_portraits(&l, err);
     if (status == SP_OK && l.count > 0)

@@ -116,6 +116,39 @@ static void test_versions(void **state)
     sp_hot_free(&hot);
 }
 
+/* Flips came faster than the worker read: the index of the version it heard of is gone. */
+static void test_an_index_that_is_gone(void **state)
+{
+    (void)state;
+    struct sp_hot *hot = hot_new(4);
+    struct sp_hot_gallery *gallery = NULL;
+    struct sp_err err = {0};
+    char key[192];
+    world_publish(&world, "air-fast", 1, 3, 1, 3, SP_MANIFEST_COMPLETE);
+    world_publish(&world, "air-fast", 2, 4, 1, 4, SP_MANIFEST_AMENDED);
+    sp_manifest_key(key, "air-fast", "index:1");
+    struct sp_argument del[] = {SP_ARG_TEXT("DEL"), SP_ARG_TEXT(key)};
+    sp_reply *reply = NULL;
+    assert_int_equal(sp_store_command(world.durable, del, 2, &reply, NULL), SP_OK);
+    assert_int_equal(sp_reply_integer(reply), 1);
+    sp_reply_free(&reply);
+    assert_int_equal(sp_hot_acquire(hot, world.durable, world.galleries, "air-fast", 1, soon(2000), &gallery, NULL),
+                     SP_OK);
+    assert_int_equal(gallery->version, 2);
+    assert_int_equal(gallery->row_count, 4);
+    sp_hot_unref(&gallery);
+    /* A closed manifest is not matched by a detour. */
+    world_publish(&world, "air-over", 1, 3, 1, 3, SP_MANIFEST_COMPLETE);
+    world_publish(&world, "air-over", 2, 3, 1, 3, SP_MANIFEST_CLOSED);
+    sp_manifest_key(key, "air-over", "index:1");
+    assert_int_equal(sp_store_command(world.durable, del, 2, &reply, NULL), SP_OK);
+    sp_reply_free(&reply);
+    assert_int_equal(sp_hot_acquire(hot, world.durable, world.galleries, "air-over", 1, soon(200), &gallery, &err),
+                     SP_E_NOTFOUND);
+    assert_null(gallery);
+    sp_hot_free(&hot);
+}
+
 static void test_missing_templates_are_wanted(void **state)
 {
     (void)state;
@@ -399,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loaded_once),
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_an_index_that_is_gone),
         cmocka_unit_test(test_missing_templates_are_wanted),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_union_of_galleries),
