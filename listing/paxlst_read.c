@@ -7,6 +7,12 @@
 
 static const char too_long[] = "has bytes that are no text, or too many of them; kept without";
 
+/* What sp_listing_text leaves out at a value's ends: a code must be known with it as without. */
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 struct sp_edifact_view sp_paxlst_get(struct sp_paxlst_read *in, int element, int component)
 {
     struct sp_edifact_view view = sp_edifact_get(&in->segment, element, component);
@@ -14,9 +20,9 @@ struct sp_edifact_view sp_paxlst_get(struct sp_paxlst_read *in, int element, int
         unsigned at = in->segment.first[element] + (unsigned)component;
         in->used[at / 64] |= 1ull << at % 64;
     }
-    while (view.length > 0 && *view.text == ' ')
+    while (view.length > 0 && blank(*view.text))
         view.text++, view.length--;
-    while (view.length > 0 && view.text[view.length - 1] == ' ')
+    while (view.length > 0 && blank(view.text[view.length - 1]))
         view.length--;
     return view;
 }
@@ -26,7 +32,7 @@ static void describe(const struct sp_paxlst_read *in, char *ret_text, size_t siz
 {
     char code[8];
     struct sp_edifact_view view = sp_edifact_get(&in->segment, 1, 0);
-    while (view.length > 0 && view.text[view.length - 1] == ' ')
+    while (view.length > 0 && blank(view.text[view.length - 1]))
         view.length--;
     snprintf(ret_text, size, "%s%s%s", in->segment.tag, view.length ? "+" : "", sp_paxlst_code(view, code));
 }
