@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "listing/utf8.h"
 
 struct sp_csv {
     char name[256];
@@ -14,32 +15,12 @@ struct sp_csv {
     char text[SP_CSV_MAX_FIELDS * (SP_CSV_MAX_FIELD + 1)]; /* the present record's fields */
 };
 
-/* Length of one well-formed UTF-8 character (no overlong forms, surrogates or NUL), 0 if there is none. */
-static size_t utf8_length(const uint8_t *p, size_t left)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (p[0] == 0)
-        return 0;
-    if (p[0] < 0x80)
-        return 1;
-    size_t length = (p[0] & 0xe0) == 0xc0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : (p[0] & 0xf8) == 0xf0 ? 4 : 0;
-    if (length == 0 || length > left)
-        return 0;
-    uint32_t code = p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 0x3fu);
-    }
-    return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0 : length;
-}
-
 static enum sp_status check_utf8(const struct sp_csv *csv, struct sp_err *err)
 {
     int line = 1;
     size_t line_start = csv->at;
     for (size_t at = csv->at; at < csv->length;) {
-        size_t length = utf8_length(csv->bytes + at, csv->length - at);
+        size_t length = sp_utf8_length(csv->bytes + at, csv->length - at);
         if (length == 0)
             return sp_fail(err, SP_E_FORMAT, "%s line %d: byte %zu is not UTF-8; save the file as UTF-8", csv->name,
                            line, at - line_start + 1);

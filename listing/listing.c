@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "listing/arena.h"
+#include "listing/utf8.h"
 
 #define ARENA_BYTES (512u << 20) /* 20,000 travellers with every field at its limit stay below it */
 
@@ -135,28 +136,10 @@ enum sp_status sp_listing_add_photo(struct sp_listing *listing, struct sp_travel
     return sp_listing_text(listing, &grown[traveller->photo_count++], photo, strlen(photo), NULL, err);
 }
 
-/* Length of one well-formed UTF-8 character (no overlong forms, surrogates or NUL), 0 if there is none. */
-static size_t character(const uint8_t *p, size_t left)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc0 ? 2 : 0;
-    if (length == 0 || length > left || p[0] == 0 || p[0] > 0xf4)
-        return 0;
-    if (length == 1)
-        return 1;
-    uint32_t code = p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 0x3fu);
-    }
-    return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
-}
-
 /* One character of the source, as it may stand in a listing. Returns the bytes consumed. */
 static size_t put_character(char *ret, size_t *at, const uint8_t *p, size_t left, bool *changed)
 {
-    size_t length = character(p, left);
+    size_t length = sp_utf8_length(p, left);
     if (length == 0) {
         memcpy(ret + *at, "\xef\xbf\xbd", 3); /* U+FFFD */
         *at += 3;

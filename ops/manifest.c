@@ -53,9 +53,10 @@ static const char show_help[] =
     "Example: sallyport manifest show air-zx-417-20261204-lis --json\n";
 static const char release_help[] =
     "Usage: sallyport manifest release ID REF [--config FILE]\n"
-    "Lanes that let a traveller cross once (lane set --once yes) refer him as already_boarded the second time; "
+    "Lanes that let a traveller cross once (lane set --once yes) refer them as already_boarded the second time; "
     "after\n"
-    "this he may cross once more. REF is the traveller's reference or pseudonym, as `manifest show` prints them.\n"
+    "this they may cross once more. REF is the traveller's reference or pseudonym, as `manifest show` prints "
+    "them.\n"
     "Example: sallyport manifest release air-zx-417-20261204-lis PNR7K2-1\n";
 static const char close_help[] = "Usage: sallyport manifest close ID [--config FILE]\n"
                                  "No lane matches against a closed manifest; it takes no further version but "

@@ -123,9 +123,9 @@ static enum sp_status run_all(struct sp_ledger *ledger, const struct sp_script *
     return status;
 }
 
-/* Whoever held an old tentative claim is done with it one way or the other: if his final is a match of this
- * traveller (the worker died between the final and the confirmation) the claim is confirmed for him; else it is
- * free. */
+/* Whoever held an old tentative claim is done with it one way or the other: if its final is a match of this
+ * traveller (the worker died between the final and the confirmation) the claim is confirmed for that encounter;
+ * else it is free. */
 static enum sp_status look_up(struct sp_ledger *ledger, struct trial *trial, struct sp_err *err)
 {
     struct sp_encounter_state state = {0};
