@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole of Sallyport on one machine, on real faces: installs what it needs, builds, publishes a sample flight and a
-# sample vessel, and matches the people of the model package's six sample photos at two lanes.
+# The whole of Sallyport on one machine, on real faces: installs what it needs, builds, publishes a sample flight (CSV)
+# and a sample vessel (PAXLST), and matches the people of the model package's six sample photos at two lanes.
 #   deploy/demo.sh [--keep] [--workers N]
 # --keep leaves everything running and says what to type next. Exit 0: nobody was matched to another person's row, every
 # frame was answered, and enough of the enrolled people were recognised (plain frames >= 90 %, altered ones >= 75 %).
@@ -40,9 +40,9 @@ cat "$dir/stack.txt" >&2
 export SALLYPORT_CONFIG=$dir/port/etc/ops.yaml
 sallyport() { "$bin/sallyport" "$@"; }
 flight=air-zx-417-20261204-jfk vessel=sea-excr-v0881-20261203-usmia
-for name in flight vessel; do
-  say "publishing the sample $name"
-  sallyport manifest publish "$dir/$name.csv" --portraits "$dir/portraits" >&2
+for list in flight.csv vessel.edi; do # a desk's own table, and PAXLST as an agent sends it
+  say "publishing $list"
+  sallyport manifest publish "$dir/$list" --portraits "$dir/portraits" >&2
 done
 # These people are one narrow group (the closest two differ by 0.551, strangers elsewhere by 0.87), so the lanes ask for a
 # stricter rate of false positives than a mixed port needs.

@@ -157,6 +157,34 @@ static enum sp_status write_people(struct maker *maker, struct sp_err *err)
     return status;
 }
 
+/* The vessel's travellers once more, as an agent sends them: PAXLST 15B. */
+static enum sp_status write_message(const struct maker *maker, struct sp_err *err)
+{
+    char path[4096];
+    int travellers = 0;
+    snprintf(path, sizeof path, "%s/vessel.edi", maker->directory);
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return sp_fail_errno(err, "%s: cannot write", path);
+    fputs("UNH+VSL001+PAXLST:D:15B:UN'\nBGM+745'\nRFF+TN:SAMPLE0001'\nNAD+MS+++SAMPLE CRUISES AGENT'\n"
+          "TDT+20+V0881+1++EXCR+++9000001:146::MV SAMPLE STAR:UTO'\nLOC+125+USMIA'\nDTM+189:2612031700:201'\n"
+          "LOC+87+NSNAS'\nDTM+232:2612050600:201'\n",
+          file);
+    for (int i = 0; i < maker->count; i++) {
+        const struct person *person = &maker->people[i];
+        if (place_of(maker, person) != VESSEL || same_person(maker, person) != person)
+            continue;
+        travellers++;
+        fprintf(file,
+                "NAD+FL+++SAMPLE:PERSON %s'\nATT+2++X'\nDTM+329:19900101:102'\nNAT+2+UTO'\nRFF+ABO:%s'\n"
+                "DOC+P:110:111+X%08d'\nDTM+36:20310630:102'\nLOC+91+UTO'\n",
+                person->ref, person->ref, 17 + i);
+    }
+    fprintf(file, "CNT+42:%d'\nUNT+%d+VSL001'\n", travellers, 9 + 8 * travellers + 2);
+    bool written = !ferror(file);
+    return fclose(file) == 0 && written ? SP_OK : sp_fail(err, SP_E_IO, "%s: not written", path);
+}
+
 static enum sp_status make_folders(const char *directory, struct sp_err *err)
 {
     static const char *const folders[] = {"", "/portraits", "/frames", "/frames/A1", "/frames/G1"};
@@ -215,6 +243,8 @@ static enum sp_status make(struct maker *maker, const char *pack, const char *ph
     }
     if (status == SP_OK)
         status = write_people(maker, err);
+    if (status == SP_OK)
+        status = write_message(maker, err);
     return status;
 }
 
