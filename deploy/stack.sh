@@ -48,7 +48,9 @@ start() {
   "${drop[@]}" setsid "$@" >>"$dir/log/$name.log" 2>&1 </dev/null &
   echo $! >"$dir/run/$name.pid"
 }
-alive() { local pid; pid=$(cat "$dir/run/$1.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null; }
+# runs PID: it is there and more than a dead entry that nobody has collected yet.
+runs() { local state; state=$(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) && [[ -n $state && $state != Z* ]]; }
+alive() { local pid; pid=$(cat "$dir/run/$1.pid" 2>/dev/null) && runs "$pid"; }
 
 # wait_for NAME COMMAND...: until COMMAND succeeds; gives up when the program has died or after 60 s.
 wait_for() {
@@ -64,7 +66,7 @@ stop() { # NAME: SIGTERM, then wait; a program that does not drain within 15 s i
   local pid deadline=$((SECONDS + 15))
   pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 0
   kill -TERM "$pid" 2>/dev/null || { rm -f "$dir/run/$1.pid"; return 0; }
-  while kill -0 "$pid" 2>/dev/null; do
+  while runs "$pid"; do
     [[ $SECONDS -lt $deadline ]] || { printf 'stack.sh: %s did not stop: killed\n' "$1" >&2; kill -KILL "$pid"; break; }
     read -rt 0.05 <> <(:) || :
   done

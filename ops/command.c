@@ -3,9 +3,12 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/program.h"
+
+#define SPAN_MAX_MS (31 * 24 * 3600000ll)
 
 static void print_verbs(const char *group, const struct sp_command_verb *verbs, FILE *out)
 {
@@ -62,4 +65,15 @@ int sp_command_usage(const char *verb, const char *format, ...)
     fprintf(stderr, "; see `sallyport %s --help`\n", verb);
     va_end(args);
     return SP_EXIT_USAGE;
+}
+
+bool sp_command_span(const char *text, int64_t *ret_ms)
+{
+    char *end = NULL;
+    long number = strtol(text, &end, 10);
+    int64_t unit_ms = 0;
+    if (end != text && *end && !end[1])
+        unit_ms = *end == 'm' ? 60000 : *end == 'h' ? 3600000 : *end == 'd' ? 24 * 3600000 : 0;
+    *ret_ms = number > 0 && number <= SPAN_MAX_MS / 60000 ? number * unit_ms : 0;
+    return *ret_ms > 0 && *ret_ms <= SPAN_MAX_MS;
 }

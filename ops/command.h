@@ -3,6 +3,8 @@
 #ifndef SALLYPORT_OPS_COMMAND_H
 #define SALLYPORT_OPS_COMMAND_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include "common/status.h"
 
 /* Groups. argv[0] is the group's name, argv[1] the verb. Return an exit code. */
@@ -28,5 +30,8 @@ int sp_command_run(const char *group, const struct sp_command_verb *verbs, int a
 int sp_command_fail(const struct sp_err *err);
 /* "sallyport GROUP VERB: sentence" and where help is; SP_EXIT_USAGE. */
 int sp_command_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "90m", "24h", "2d" as milliseconds, at most 31 days. False: it is none. */
+bool sp_command_span(const char *text, int64_t *ret_ms);
 
 #endif

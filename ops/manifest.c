@@ -84,21 +84,23 @@ static const char enrol_help[] =
     "Example: sallyport manifest enrol --all --pack packs/new/\n";
 
 static const char reconcile_help[] =
-    "Usage: sallyport manifest reconcile ID [--since TIME] [--until TIME] [--with-crew] [--json] [--names]\n"
-    "                                    [--config FILE]\n"
+    "Usage: sallyport manifest reconcile ID... | --departed SPAN [--since TIME] [--until TIME] [--with-crew] "
+    "[--json]\n"
+    "                                    [--names] [--config FILE]\n"
     "What the close-out says against what the ledger decided: boarded but not confirmed, confirmed but not "
-    "boarded, "
+    "boarded, the\n"
+    "capture rate and an upper estimate of the FNIR with 95 % bounds, per lane and hour; of several journeys a "
+    "line each\n"
+    "and all together. Needs the desk's key and user for the travellers (keys.ops, durable.*), the recorder's for "
     "the\n"
-    "capture rate and an upper estimate of the FNIR with 95 % bounds, per lane and hour. Needs the desk's key and "
-    "user for\n"
-    "the travellers (keys.ops, durable.*), the recorder's for the decisions (keys.recorder, records.user,\n"
-    "records.password_file), and keys.authority: who may run it, docs/security.md says.\n\n"
+    "decisions (keys.recorder, records.user, records.password_file), and keys.authority: docs/security.md says who "
+    "may.\n\n"
+    "  --departed SPAN        all journeys that departed within the last 24h, 90m, 2d and are not purged\n"
     "  --since, --until TIME  decisions of that time, UTC or with an offset (default: departure -24 h to +24 h)\n"
     "  --with-crew            crew counts in the rates, too\n"
     "  --names                names of the travellers that differ, too\n\n"
     "A decision that does not verify is not counted, is said, and makes the exit code 4.\n"
     "Example: sallyport --config supervisor.yaml manifest reconcile air-zx-417-20261204-lis\n";
-
 static const char watch_help[] =
     "Usage: sallyport manifest watch DIR [--portraits DIR] [--carriers FILE] [--once] [--json] [--config FILE]\n"
     "Publish the files that come into DIR, in order of name, until SIGTERM: taken files go to DIR/done/ with "

@@ -6,25 +6,11 @@
 #include "ops/ready_print.h"
 #include "roster/manifest_store.h"
 
-#define SPAN_MAX_MS (31 * 24 * 3600000ll)
-
 struct ready {
     struct sp_ready_gather gather;
     bool review, json, names;
     int not_ready;
 };
-
-/* "24h", "90m", "2d" */
-static bool span(const char *text, int64_t *ret_ms)
-{
-    char *end = NULL;
-    long number = strtol(text, &end, 10);
-    int64_t unit_ms = 0;
-    if (end != text && *end && !end[1])
-        unit_ms = *end == 'm' ? 60000 : *end == 'h' ? 3600000 : *end == 'd' ? 24 * 3600000 : 0;
-    *ret_ms = number > 0 && number <= SPAN_MAX_MS / 60000 ? number * unit_ms : 0;
-    return *ret_ms > 0 && *ret_ms <= SPAN_MAX_MS;
-}
 
 static enum sp_status show_one(struct ready *ready, const char *id, struct sp_err *err)
 {
@@ -154,7 +140,7 @@ int sp_manifest_ready_run(int argc, char **argv)
     if ((departures != NULL) == (line.count > 0) || line.count > 1 ||
         (line.count == 1 && !sp_manifest_id_ok(line.operands[0])))
         return sp_command_usage("manifest ready", "give one manifest id, or --departures 24h");
-    if (departures && !span(departures, &span_ms))
+    if (departures && !sp_command_span(departures, &span_ms))
         return sp_command_usage("manifest ready", "--departures is like 24h, 90m or 2d, not '%s'", departures);
     ready.review = !no_review;
     enum sp_status status = sp_ready_gather_open(&ready.gather, &line.config, &err);

@@ -58,12 +58,32 @@ static void print_list(const struct sp_reconcile_view *view, enum sp_reconcile_s
 
 static void print_group(const char *name, const struct sp_reconcile_group *group)
 {
-    char match[RATE_MAX], fnir[RATE_MAX], reasons[REASONS_MAX];
+    char capture[RATE_MAX], match[RATE_MAX], fnir[RATE_MAX], reasons[REASONS_MAX];
+    rate_text(capture, &group->capture);
     rate_text(match, &group->match_rate);
     rate_text(fnir, &group->fnir);
     reasons_text(reasons, group);
-    printf("%-20s %10d %8d %8d %8d  %-34s %-34s %s\n", name, group->encounters, group->matches, group->no_matches,
-           group->refers, match, fnir, reasons);
+    printf("%-18s %10d %6d %8d %6d  %-31s %-31s %-31s %s\n", name, group->encounters, group->matches,
+           group->no_matches, group->refers, match, capture, fnir, reasons);
+}
+
+static void print_groups(const struct sp_reconcile_group *lanes, int lane_count,
+                         const struct sp_reconcile_group *hours, int hour_count,
+                         const struct sp_reconcile_group *all)
+{
+    if (all->encounters == 0)
+        return;
+    printf("%-18s %10s %6s %8s %6s  %-31s %-31s %-31s %s\n", "LANE, HOUR (UTC)", "ENCOUNTERS", "MATCH", "NO MATCH",
+           "REFER", "MATCHED (95 %)", "CAPTURE RATE (95 %)", "FNIR AT MOST (95 %)", "REFERRED FOR");
+    for (int i = 0; i < lane_count; i++)
+        print_group(lanes[i].lane, &lanes[i]);
+    for (int i = 0; i < hour_count; i++) {
+        char when[32];
+        sp_clock_format(when, hours[i].hour_ms);
+        when[16] = 0; /* to the minute */
+        print_group(when, &hours[i]);
+    }
+    print_group("all", all);
 }
 
 static void print_counts(const struct sp_reconcile_report *report)
@@ -84,7 +104,7 @@ static void print_counts(const struct sp_reconcile_report *report)
         printf("  not in the close-out     %6d (%d of them confirmed)\n",
                states[SP_RECONCILE_CONFIRMED_UNKNOWN] + states[SP_RECONCILE_UNKNOWN],
                states[SP_RECONCILE_CONFIRMED_UNKNOWN]);
-    rate_text(text, &report->capture);
+    rate_text(text, &report->all.capture);
     printf("  capture rate             %s\n", text);
     rate_text(text, &report->all.fnir);
     printf("  FNIR at most             %s\n", text);
@@ -109,19 +129,35 @@ void sp_reconcile_print_text(const struct sp_reconcile_view *view)
     print_list(view, SP_RECONCILE_BOARDED_ONLY, "boarded, not confirmed");
     print_list(view, SP_RECONCILE_CONFIRMED_ONLY, "confirmed, not boarded");
     print_list(view, SP_RECONCILE_CONFIRMED_UNKNOWN, "confirmed, not in the close-out");
-    if (report->all.encounters == 0)
-        return;
-    printf("%-20s %10s %8s %8s %8s  %-34s %-34s %s\n", "LANE, HOUR (UTC)", "ENCOUNTERS", "MATCH", "NO MATCH",
-           "REFER", "MATCHED (95 %)", "FNIR AT MOST (95 %)", "REFERRED FOR");
-    for (int i = 0; i < report->lane_count; i++)
-        print_group(report->lanes[i].lane, &report->lanes[i]);
-    for (int i = 0; i < report->hour_count; i++) {
-        char when[32];
-        sp_clock_format(when, report->hours[i].hour_ms);
-        when[16] = 0; /* to the minute */
-        print_group(when, &report->hours[i]);
-    }
-    print_group("all", &report->all);
+    print_groups(report->lanes, report->lane_count, report->hours, report->hour_count, &report->all);
+}
+
+void sp_reconcile_print_head(void)
+{
+    printf("%-40s %-9s %9s %9s %12s %12s  %-31s %s\n", "MANIFEST", "STATE", "BOARDED", "CONFIRMED", "NOT CONFIRMED",
+           "NOT BOARDED", "CAPTURE RATE (95 %)", "FNIR AT MOST (95 %)");
+}
+
+void sp_reconcile_print_line(const struct sp_reconcile_view *view)
+{
+    const struct sp_reconcile_report *report = view->report;
+    char capture[RATE_MAX], fnir[RATE_MAX];
+    rate_text(capture, &report->all.capture);
+    rate_text(fnir, &report->all.fnir);
+    printf("%-40s %-9s %9d %9d %12d %12d  %-31s %s\n", view->manifest->index->id,
+           report->closed_out ? sp_manifest_state_word(view->manifest->index->state) : "no close",
+           report->states[SP_RECONCILE_BOTH] + report->states[SP_RECONCILE_BOARDED_ONLY],
+           report->states[SP_RECONCILE_BOTH] + report->states[SP_RECONCILE_CONFIRMED_ONLY] +
+               report->states[SP_RECONCILE_CONFIRMED_UNKNOWN],
+           report->states[SP_RECONCILE_BOARDED_ONLY], report->states[SP_RECONCILE_CONFIRMED_ONLY], capture, fnir);
+}
+
+void sp_reconcile_print_sum_text(const struct sp_reconcile_sum *sum)
+{
+    printf(
+        "%d journeys, %d with a close-out; of %d boarded %d had no usable portrait and %d were missed with one\n",
+        sum->journeys, sum->closed_out, sum->boarded, sum->without_portrait, sum->missed);
+    print_groups(sum->lanes, sum->lane_count, sum->hours, sum->hour_count, &sum->all);
 }
 
 /* ---- JSON ---- */
@@ -159,6 +195,7 @@ static void json_group(struct sp_json *json, const char *key, const struct sp_re
     sp_json_number(json, "confirmed", group->confirmed);
     sp_json_number(json, "failed", group->failed);
     json_rate(json, "match_rate", &group->match_rate);
+    json_rate(json, "capture_rate", &group->capture);
     json_rate(json, "fnir_at_most", &group->fnir);
     sp_json_close(json, '}');
 }
@@ -184,6 +221,30 @@ static void json_traveller(struct sp_json *json, const struct sp_reconcile_view 
     sp_json_close(json, '}');
 }
 
+static void json_groups(struct sp_json *json, const char *key, const struct sp_reconcile_group *groups, int count)
+{
+    sp_json_open(json, key, '[');
+    for (int i = 0; i < count; i++)
+        json_group(json, NULL, &groups[i]);
+    sp_json_close(json, ']');
+}
+
+void sp_reconcile_print_sum_json(const struct sp_reconcile_sum *sum)
+{
+    struct sp_json json = {stdout, false};
+    sp_json_open(&json, NULL, '{');
+    sp_json_number(&json, "journeys", sum->journeys);
+    sp_json_number(&json, "closed_out", sum->closed_out);
+    sp_json_number(&json, "boarded", sum->boarded);
+    sp_json_number(&json, "missed", sum->missed);
+    sp_json_number(&json, "without_portrait", sum->without_portrait);
+    json_group(&json, "all", &sum->all);
+    json_groups(&json, "lanes", sum->lanes, sum->lane_count);
+    json_groups(&json, "hours", sum->hours, sum->hour_count);
+    sp_json_close(&json, '}');
+    printf("\n");
+}
+
 void sp_reconcile_print_json(const struct sp_reconcile_view *view)
 {
     const struct sp_reconcile_report *report = view->report;
@@ -206,17 +267,11 @@ void sp_reconcile_print_json(const struct sp_reconcile_view *view)
     sp_json_number(&json, "boarded_crew", report->boarded_crew);
     sp_json_number(&json, "missed", report->missed);
     sp_json_number(&json, "without_portrait", report->without_portrait);
-    json_rate(&json, "capture_rate", &report->capture);
+    json_rate(&json, "capture_rate", &report->all.capture);
     json_rate(&json, "capture_rate_exact", &report->capture_exact);
     json_group(&json, "all", &report->all);
-    sp_json_open(&json, "lanes", '[');
-    for (int i = 0; i < report->lane_count; i++)
-        json_group(&json, NULL, &report->lanes[i]);
-    sp_json_close(&json, ']');
-    sp_json_open(&json, "hours", '[');
-    for (int i = 0; i < report->hour_count; i++)
-        json_group(&json, NULL, &report->hours[i]);
-    sp_json_close(&json, ']');
+    json_groups(&json, "lanes", report->lanes, report->lane_count);
+    json_groups(&json, "hours", report->hours, report->hour_count);
     sp_json_open(&json, "travellers", '[');
     for (int i = 0; i < report->row_count; i++)
         if (report->travellers[i].state != SP_RECONCILE_BOTH && report->travellers[i].state != SP_RECONCILE_NEITHER)

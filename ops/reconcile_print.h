@@ -3,7 +3,7 @@
 #define SALLYPORT_OPS_RECONCILE_PRINT_H
 
 #include "ops/desk.h"
-#include "records/reconcile.h"
+#include "records/reconcile_sum.h"
 
 struct sp_reconcile_view {
     const struct sp_desk *desk;
@@ -17,5 +17,11 @@ struct sp_reconcile_view {
 
 void sp_reconcile_print_text(const struct sp_reconcile_view *view);
 void sp_reconcile_print_json(const struct sp_reconcile_view *view);
+
+/* Of several journeys: a line each, then lanes and hours together. */
+void sp_reconcile_print_head(void);
+void sp_reconcile_print_line(const struct sp_reconcile_view *view);
+void sp_reconcile_print_sum_text(const struct sp_reconcile_sum *sum);
+void sp_reconcile_print_sum_json(const struct sp_reconcile_sum *sum);
 
 #endif

@@ -402,7 +402,9 @@ enum sp_status sp_reconcile_finish(struct sp_reconcile_report **ret_report, stru
         rate(&report->lanes[i], report);
     for (int i = 0; i < report->hour_count; i++)
         rate(&report->hours[i], report);
-    report->capture = sp_estimate_wilson(report->confirmed_of_boarded, report->boarded);
+    report->all.capture = sp_estimate_wilson(report->confirmed_of_boarded, report->boarded);
+    if (report->lane_count == 1)
+        report->lanes[0].capture = report->all.capture;
     report->capture_exact = sp_estimate_exact(report->confirmed_of_boarded, report->boarded);
     *ret_report = report;
     return SP_OK;

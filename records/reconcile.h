@@ -49,6 +49,7 @@ struct sp_reconcile_group {
     int confirmed;          /* travellers whose first match was here */
     int failed;             /* encounters that were compared and ended without a match */
     struct sp_estimate match_rate; /* matches / encounters */
+    struct sp_estimate capture;    /* of all, and of the lane if there was only one: who boarded, boarded there */
     struct sp_estimate fnir;       /* upper estimate: min(failed, missed) / (confirmed + min(failed, missed)) */
 };
 
@@ -63,8 +64,7 @@ struct sp_reconcile_report {
     int without_portrait;        /* in scope: boarded, could not be confirmed */
     int strange;                 /* matches of a pseudonym that no row has: of an older version */
     int repeats;                 /* the same decision more than once in the stream: counted once */
-    struct sp_estimate capture;  /* confirmed_of_boarded / boarded */
-    struct sp_estimate capture_exact; /* the same, exact bounds */
+    struct sp_estimate capture_exact; /* all.capture = confirmed_of_boarded / boarded, with exact bounds */
     struct sp_reconcile_group all;
     int lane_count, hour_count;
     struct sp_reconcile_group *lanes; /* by name */

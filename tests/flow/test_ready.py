@@ -10,6 +10,7 @@ import time
 import zoneinfo
 
 import client as protocol
+import test_watch as carrier
 from support import BIN, Stack, Travellers, check, main, run, wait_until
 
 LOCAL = datetime.datetime.now(zoneinfo.ZoneInfo("America/New_York")) + datetime.timedelta(hours=2)
@@ -160,7 +161,27 @@ def how_carriers_send(stack, folder):
     check([carrier["carrier"] for carrier in card] == ["QQ"], f"only what has departed is scored: {card}")
     check(card[0] == dict(card[0], journeys=1, late=1, on_time=0, incomplete=0, travellers=2, sufficient=1, with_portrait=0,
                           without={"sex": 1}), f"the score: {card}")
+    command = (BIN / "sallyport", "--config", stack.folder / "etc/supervisor.yaml", "manifest", "reconcile")
+    done = run(*command, FLIGHT, f"air-qq-77-{left:%Y%m%d}-jfk", "--json", code=4)  # the forged one still lies there
+    *each, total = [json.loads(line) for line in done.stdout.splitlines()]
+    check([report["close_out"] for report in each] == [True, False], f"two journeys: {each}")
+    check((total["journeys"], total["closed_out"], total["all"]["encounters"]) == (2, 1, 5), f"together: {total}")
+    check((total["lanes"][0]["capture_rate"]["hits"], total["lanes"][0]["capture_rate"]["trials"]) == (2, 3), f"a gate: {total}")
+    told = run(*command, "--departed", "2h", code=4).stdout
+    check("air-qq-77" in told and FLIGHT not in told and "1 journeys, 0 with a close-out" in told, f"departed:\n{told}")
     check("without: sex 1" in stack.ops("manifest", "scorecard", "--carrier", "qq").stdout, "for people")
+
+
+def parts(stack, folder):
+    """A list whose parts come one by one, the last one early."""
+    for part, words in (("01:C", "the last part of the passenger list has not come (1 received)"),
+                        ("03:F", "lacks 1 of 3 parts: 2"), ("02:C", None)):
+        (folder / "part.edi").write_text(carrier.paxlst("530", [(f"T{part[1]}", f"X9100000{part[1]}")], part))
+        stack.ops("manifest", "publish", folder / "part.edi")
+        board = ready(stack, carrier.manifest("530"), "--no-review", code=1)
+        told = [problem["text"] for problem in board["problems"] if problem["kind"] == "parts"]
+        check(len(told) == (words is not None) and (not words or words in told[0]), f"part {part}: {board['problems']}")
+    check(board["state"] == "COMPLETE" and board["lists"][0]["parts"] == board["lists"][0]["parts_of"] == 3, f"whole: {board}")
 
 
 def close_out(stack, folder, on_board):
@@ -176,7 +197,7 @@ def test_all():
     with tempfile.TemporaryDirectory() as made, Stack(workers=1) as stack:
         travellers, folder = Travellers(pathlib.Path(made) / "people"), pathlib.Path(made)
         for step, *more in ((the_day_before, travellers, folder), (an_hour_before, travellers, folder),
-                            (nothing_unknown_is_fine,), (boarding, travellers), (after_the_doors, folder), (how_carriers_send, folder)):
+                            (nothing_unknown_is_fine,), (boarding, travellers), (after_the_doors, folder), (how_carriers_send, folder), (parts, folder)):
             start = time.monotonic()
             step(stack, *more)
             print(f"     {step.__name__} ({time.monotonic() - start:.1f} s)")

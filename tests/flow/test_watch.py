@@ -42,9 +42,9 @@ def listing(travellers, number, count=3, carrier="ZX"):
     return "\n".join(lines) + "\n"
 
 
-def paxlst(number, people):
-    """A passenger list of one part: (reference, document number) of each."""
-    body = [f"UNH+1+PAXLST:D:05B:UN:IATA+ZX{number}/{LOCAL:%y%m%d}/1200+01:F", "BGM+745", "RFF+TN:ZXTEST0001",
+def paxlst(number, people, part="01:F"):
+    """A passenger list, or a part of one: (reference, document number) of each."""
+    body = [f"UNH+1+PAXLST:D:05B:UN:IATA+ZX{number}/{LOCAL:%y%m%d}/1200+{part}", "BGM+745", "RFF+TN:ZXTEST0001",
             "NAD+MS+++OPERATIONS DESK", f"TDT+20+ZX{number}", "LOC+125+JFK", f"DTM+189:{LOCAL:%y%m%d%H%M}:201",
             "LOC+87+LIS", f"DTM+232:{LATER:%y%m%d%H%M}:201"]
     for reference, number_ in people:

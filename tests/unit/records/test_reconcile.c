@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "common/reason.h"
-#include "records/reconcile.h"
+#include "records/reconcile_sum.h"
 
 #define FLIGHT "air-zx-417-20261204-jfk"
 #define OTHER  "air-zx-900-20261204-jfk"
@@ -118,8 +118,8 @@ static void test_planted_differences(void **state)
     /* in scope: 1 2 3 6 8 (not crew); confirmed 1 2; 3 and 8 had a portrait and were missed; 6 had none */
     assert_int_equal(report->boarded, 5);
     assert_int_equal(report->boarded_crew, 1);
-    assert_int_equal(report->capture.hits, 2);
-    assert_int_equal(report->capture.trials, 5);
+    assert_int_equal(report->all.capture.hits, 2);
+    assert_int_equal(report->all.capture.trials, 5);
     assert_int_equal(report->missed, 2);
     assert_int_equal(report->without_portrait, 1);
     assert_int_equal(report->strange, 1);
@@ -157,7 +157,7 @@ static void test_no_closeout(void **state)
     assert_false(report->closed_out);
     assert_int_equal(report->states[SP_RECONCILE_CONFIRMED_UNKNOWN], 1);
     assert_int_equal(report->states[SP_RECONCILE_UNKNOWN], 2);
-    assert_true(isnan(report->capture.value) && isnan(report->all.fnir.value));
+    assert_true(isnan(report->all.capture.value) && isnan(report->all.fnir.value));
     assert_int_equal(report->all.encounters, 2);
     assert_int_equal(report->all.match_rate.hits, 1);
     sp_reconcile_report_free(&report);
@@ -229,6 +229,46 @@ static void test_repeats_and_faces(void **state)
     sp_reconcile_report_free(&report);
 }
 
+/* Two journeys of a day: lanes and hours are joined, a lane's capture rate is that of journeys that boarded there
+ * alone. */
+static void test_sum(void **state)
+{
+    (void)state;
+    struct sp_reconcile_row rows[4];
+    struct sp_reconcile_report *reports[2];
+    struct sp_reconcile_sum sum = {0};
+    fill(rows, 4);
+    struct sp_reconcile *r = start(rows, 4);
+    match(r, "B2", 1, NOON);
+    match(r, "B2", 2, NOON + HOUR);
+    other(r, "B2", SP_OUTCOME_NO_MATCH, SP_REASON_NOT_ON_MANIFEST, NOON);
+    reports[0] = finish(r);
+    r = start(rows, 4);
+    match(r, "A1", 1, NOON);
+    match(r, "B2", 2, NOON);
+    other(r, "A1", SP_OUTCOME_REFER, SP_REASON_LOOK_ALIKE, NOON);
+    reports[1] = finish(r);
+    assert_int_equal(reports[0]->lanes[0].capture.trials, 4);
+    assert_int_equal(reports[1]->lanes[0].capture.trials, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sp_reconcile_sum_add(&sum, reports[i], NULL), SP_OK);
+        sp_reconcile_report_free(&reports[i]);
+    }
+    sp_reconcile_sum_finish(&sum);
+    assert_int_equal(sum.journeys, 2);
+    assert_int_equal(sum.closed_out, 2);
+    assert_true(sum.all.capture.hits == 4 && sum.all.capture.trials == 8);
+    assert_true(sum.all.fnir.hits == 2 && sum.all.fnir.trials == 6); /* one encounter failed in each */
+    assert_int_equal(sum.lane_count, 2);
+    assert_string_equal(sum.lanes[0].lane, "A1");
+    assert_int_equal(sum.lanes[0].reasons[SP_REASON_LOOK_ALIKE], 1);
+    assert_true(sum.lanes[1].matches == 3 && sum.lanes[1].encounters == 4);
+    assert_true(sum.lanes[1].capture.hits == 2 && sum.lanes[1].capture.trials == 4);
+    assert_int_equal(sum.hour_count, 2);
+    assert_true(sum.hours[0].hour_ms == NOON && sum.hours[0].encounters == 5);
+    sp_reconcile_sum_clear(&sum);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -265,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_whose_decisions),
         cmocka_unit_test(test_repeats_and_faces),
         cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_sum),
         cmocka_unit_test(test_too_many_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
