@@ -130,6 +130,14 @@ static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
     return status;
 }
 
+static bool has_alternative(const struct sp_cuda_step *step, const struct sp_cuda_gemm *gemm)
+{
+    int count = 0;
+    for (int choice = 0; choice < SP_CHOICE_COUNT; choice++)
+        count += sensible(step, gemm, choice);
+    return count > 1;
+}
+
 enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_choices *choices, const struct sp_cuda_plan *plan,
                             const struct sp_cuda_step *step, struct sp_cuda_gemm *gemm,
                             const struct sp_cuda_memory *memory, struct sp_cuda_stream *stream, struct sp_err *err)
@@ -140,7 +148,8 @@ enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_choices *choices, co
     struct timing timing = {
         .plan = plan, .step = step, .gemm = gemm, .memory = memory, .stream = stream, .err = err};
     *ret_choice = rule;
-    if (!facts->timed || (sp_cuda_choices_find(choices, &layer, ret_choice) && sensible(step, gemm, *ret_choice)))
+    if (!facts->timed || !has_alternative(step, gemm) ||
+        (sp_cuda_choices_find(choices, &layer, ret_choice) && sensible(step, gemm, *ret_choice)))
         return SP_OK;
     enum sp_status status = measure(&timing, rule, ret_choice);
     if (!status)

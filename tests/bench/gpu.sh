@@ -94,11 +94,17 @@ part_build() {
     ${carry:+--package "$carry/data/vladmandic-face-api-1.7.15.tgz"}
 }
 
-# What CTest calls skipped is counted; with a device, a skip of a cuda test is a failure.
+folder_of_faces() { if [[ -d $SALLYPORT_TEST_DATA/faces ]]; then echo "$SALLYPORT_TEST_DATA/faces"; else echo "$SALLYPORT_PHOTOS"; fi; }
+
+# Every op and kernel; then memory over two minutes of full load. What CTest calls skipped is counted; with a device, a skip of a cuda test is a failure.
 part_ops() {
   local skipped cuda
   [[ -d $build/tests ]] || { row ops all FAIL "not built: run --part build first"; return; }
-  last_words='tests passed' step ops ctest 500 "${ours[@]}" ctest --test-dir "$build" -L ops --output-on-failure --timeout 300 -j "$jobs"
+  last_words='tests passed' step ops ctest 390 "${ours[@]}" ctest --test-dir "$build" -L ops --output-on-failure --timeout 300 -j "$jobs"
+  if [[ -z $nothing ]]; then
+    last_words='^memory' step ops memory 145 "${ours[@]}" "$bin/vision_bench" --backend cuda --flat 120 "$SALLYPORT_PACK" \
+      "$(folder_of_faces)"
+  fi
   grep -E '^SKIP|Skipped' "$out/ops-ctest.log" >"$out/ops-skips.log" || :
   skipped=$(grep -cE '\*\*\*Skipped' "$out/ops-ctest.log"); cuda=$(grep -E '\*\*\*Skipped' "$out/ops-ctest.log" | grep -c cuda)
   if [[ $cuda -gt 0 && -z $nothing ]]; then row ops skips FAIL "$cuda tests of the device were skipped though there is one"
@@ -162,7 +168,7 @@ part_bench() {
   local copy product
   copy=$(awk '$2 == "copy_read_and_write" {print $3}' "$out/bench-floor.log"); product=$(awk '$2 == "product_f16_8192" {print $3}' "$out/bench-floor.log")
   last_words='probes' step bench match_bench 45 "${ours[@]}" "$bin/match_bench" --backend cuda ${copy:+--bandwidth "$copy"} ${product:+--rate "$product"}
-  last_words='frames/s' step bench pipeline720p 60 "${ours[@]}" "$bin/vision_bench" --backend cuda "$SALLYPORT_PACK" "$SALLYPORT_TEST_DATA/faces"
+  last_words='frames/s' step bench pipeline720p 60 "${ours[@]}" "$bin/vision_bench" --backend cuda "$SALLYPORT_PACK" "$(folder_of_faces)"
   last_words='peer' step bench peer 200 python3 tests/bench/gpu_peer.py
 }
 

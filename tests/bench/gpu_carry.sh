@@ -20,19 +20,23 @@ done
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 fail() { say "$*"; exit 1; }
 data=${SALLYPORT_TEST_DATA:-$(cd .. && pwd)/shared/data}
-modules=(libzmq msgpack hiredis libsodium yaml-0.1 libturbojpeg libjpeg libpng libprotobuf-c cmocka libmicrohttpd)
+modules=(libzmq msgpack hiredis libsodium yaml-0.1 libturbojpeg libjpeg libpng libprotobuf-c cmocka libmicrohttpd libopenjp2 jansson libxml-2.0)
 packages=(libzmq3-dev libmsgpack-dev libhiredis-dev libsodium-dev libyaml-dev libturbojpeg0-dev libjpeg62-turbo-dev
-  libpng-dev libprotobuf-c-dev libcmocka-dev libmicrohttpd-dev)
+  libpng-dev libprotobuf-c-dev libcmocka-dev libmicrohttpd-dev libopenjp2-7-dev libjansson-dev libxml2-dev)
 root=$dir/sysroot
 rm -rf "$root" "$dir/data"
 mkdir -p "$root"/{include,lib,bin,pkgconfig} "$dir/data"
 
-# The C library and the compiler's own come from the machine that runs them.
+# The C library and the compiler's own come from the machine that runs them. ICU's tables (31 MB) stay here: libxml2 asks
+# for them only where a document is in neither UTF-8, UTF-16 nor Latin-1, and nothing of a GPU run is.
 theirs='^(ld-linux.*|libc|libm|libdl|libpthread|librt|libresolv|libgcc_s|libstdc\+\+|linux-vdso)\.so'
 carry_libraries_of() { # FILE...: what they need, by name
   local name path
   ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' | sort -u | while read -r name path; do
-    [[ $name =~ $theirs ]] || cp -Ln "$path" "$root/lib/$name"
+    if [[ $name =~ ^libicudata\.so\.([0-9]+)$ ]]; then
+      printf 'const struct { double alignment; char zeros[64]; } icudt%s_dat;\n' "${BASH_REMATCH[1]}" |
+        gcc -shared -fPIC "-Wl,-soname,$name" -x c - -o "$root/lib/$name"
+    elif [[ ! $name =~ $theirs ]]; then cp -Ln "$path" "$root/lib/$name"; fi
   done
 }
 
@@ -64,11 +68,20 @@ done
 mkdir -p "$root/include/msgpack" "$root/include/onnx"
 cp -rL /usr/include/msgpack/*.h "$root/include/msgpack/"; cp -L /usr/include/msgpack.h "$root/include/"
 cp -L /usr/include/onnx/onnx.proto "$root/include/onnx/"
-for tool in redis-server redis-cli protoc-c pkgconf; do
+for tool in redis-server redis-cli pkgconf; do
   path=$(command -v "$tool") || fail "$tool is not installed here"
   cp -L "$path" "$root/bin/$tool"; carry_libraries_of "$path"
 done
 strip --strip-unneeded "$root"/bin/* "$root"/lib/*.so* 2>/dev/null || :
+# The compiler of the one .proto file and its libraries are 6 MB: what it makes of that file travels instead.
+mkdir -p "$root/share"
+protoc-c --proto_path=/usr/include/onnx --c_out="$root/share" onnx.proto || fail "protoc-c cannot read onnx.proto"
+cat >"$root/bin/protoc-c" <<'SCRIPT'
+#!/bin/sh
+for word; do case $word in --c_out=*) to=${word#--c_out=} ;; esac; done
+cp "$(dirname "$0")"/../share/onnx.pb-c.[ch] "${to:?no --c_out}/"
+SCRIPT
+chmod +x "$root/bin/protoc-c"
 
 # The default pack travels as the npm package, and is converted there.
 (cd "$dir/data" && npm pack --ignore-scripts --silent @vladmandic/face-api@1.7.15 >/dev/null) || fail "npm could not fetch the model package"

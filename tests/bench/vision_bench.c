@@ -1,14 +1,16 @@
-/* vision_bench [--backend cpu|ref|cuda] [--rounds N] [--batch N] PACK FACES: frames a second through the worker's
- * vision.
+/* vision_bench [--backend cpu|ref|cuda] [--rounds N] [--batch N] [--flat SECONDS] PACK FACES: frames a second
+ * through the worker's vision; or, for so many seconds, whether memory stays what it is (exit 1 if it grows).
  *
  * Frames are 1280 x 720: a photograph of FACES each, in the middle of a grey picture, decoded beforehand. One
  * thread. Exit 77 where the backend does not work. */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "common/pack.h"
 #include "image/image.h"
 #include "workers/vision.h"
@@ -93,6 +95,57 @@ static enum sp_status measure(struct sp_vision *vision, struct sp_image *const *
     return SP_OK;
 }
 
+static size_t resident_bytes(void)
+{
+    size_t pages = 0, all = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file && fscanf(file, "%zu %zu", &all, &pages) != 2)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Bytes free on the device, by the driver's own word; 0 where there is none. */
+static size_t device_free(void)
+{
+    void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+    void *symbol = driver ? dlsym(driver, "cuMemGetInfo_v2") : NULL;
+    int (*ask)(size_t *, size_t *);
+    size_t left = 0, total = 0;
+    memcpy(&ask, &symbol, sizeof ask);
+    return symbol && ask(&left, &total) == 0 ? left : 0;
+}
+
+/* Batches for so many seconds, after a tenth of that to warm up: memory must not grow, here (beyond the allocator's
+ * slack) or on the device. */
+static enum sp_status stay_flat(struct sp_vision *vision, struct sp_image *const *frames, int count, int batch,
+                                double seconds, struct sp_err *err)
+{
+    static struct sp_faces faces[MOST];
+    enum sp_vision_mode modes[MOST] = {SP_VISION_FRAME};
+    size_t resident = 0, left = 0, slack = 4 << 20;
+    double start = now_s();
+    long done = 0;
+    for (int first = 0; now_s() - start < seconds * 1.1; first = first + 2 * batch <= count ? first + batch : 0) {
+        enum sp_status status = sp_vision_analyse(vision, batch, (const struct sp_image *const *)frames + first,
+                                                  modes, faces, NULL, err);
+        if (status)
+            return status;
+        done += batch;
+        if (!resident && now_s() - start > seconds / 10) {
+            resident = resident_bytes();
+            left = device_free();
+        }
+    }
+    size_t resident_now = resident_bytes(), left_now = device_free();
+    printf("memory over %.0f s, %ld frames: resident %zu KiB, then %zu; free on the device %zu MiB, then %zu\n",
+           seconds, done, resident >> 10, resident_now >> 10, left >> 20, left_now >> 20);
+    if (resident_now > resident + slack || left_now < left)
+        return sp_fail(err, SP_E_LIMIT, "memory grew");
+    return SP_OK;
+}
+
 int main(int argc, char **argv)
 {
     static const int batches[] = {1, 8, 32};
@@ -104,18 +157,23 @@ int main(int argc, char **argv)
     struct sp_err err = {0};
     struct sp_pack pack;
     int at = 1, rounds = 20, only = 0, count = 0;
+    double flat = 0;
     for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
         if (!strcmp(argv[at], "--rounds"))
             rounds = (int)strtol(argv[at + 1], NULL, 10);
         else if (!strcmp(argv[at], "--batch"))
             only = (int)strtol(argv[at + 1], NULL, 10);
+        else if (!strcmp(argv[at], "--flat"))
+            flat = strtod(argv[at + 1], NULL);
         else if (!strcmp(argv[at], "--backend"))
             config.backend = !strcmp(argv[at + 1], "cuda")  ? SP_BACKEND_CUDA
                              : !strcmp(argv[at + 1], "ref") ? SP_BACKEND_REF
                                                             : SP_BACKEND_CPU;
     }
     if (at + 2 != argc || rounds < 1 || only < 0 || only > MOST) {
-        fprintf(stderr, "usage: vision_bench [--backend cpu|ref|cuda] [--rounds N] [--batch N] PACK FACES\n");
+        fprintf(stderr,
+                "usage: vision_bench [--backend cpu|ref|cuda] [--rounds N] [--batch N] [--flat SECONDS] PACK "
+                "FACES\n");
         return 2;
     }
     enum sp_status status = sp_pack_load(&pack, argv[at], &err);
@@ -129,9 +187,12 @@ int main(int argc, char **argv)
         status = sp_fail(&err, SP_E_NOTFOUND, "%s holds no .jpg that can be read", argv[at + 1]);
     if (!status)
         printf("%s, %d frames\n", sp_engine_describe(engine), count);
-    if (only && !status)
+    if (flat > 0 && !status) {
+        int batch = only && only < count ? only : count < batches[2] ? count : batches[2];
+        status = stay_flat(vision, frames, count, batch, flat, &err);
+    } else if (only && !status)
         status = measure(vision, frames, count, only, rounds, &err);
-    for (size_t i = 0; !only && !status && i < sizeof batches / sizeof batches[0]; i++)
+    for (size_t i = 0; !only && !(flat > 0) && !status && i < sizeof batches / sizeof batches[0]; i++)
         if (batches[i] <= count)
             status = measure(vision, frames, count, batches[i], rounds, &err);
     if (status)
