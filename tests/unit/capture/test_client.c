@@ -300,8 +300,8 @@ static void busy_is_tried_again_within_the_budget(void **state)
             assert_true(fake_seen(&w->fake, i)->header.budget_ms < fake_seen(&w->fake, i - 1)->header.budget_ms);
     }
     w->fake.mode = FAKE_BUSY; /* always: then busy is the answer, within the budget */
-    send_frame(w, 2, 150);
-    hear(w, 2, 1000);
+    send_frame(w, 2, 500);
+    hear(w, 2, 3000);
     assert_int_equal(w->heard.list[1].answer, SP_ANSWER_BUSY);
     assert_int_equal(w->heard.list[1].reason, SP_REASON_QUEUE_FULL);
 }
