@@ -165,7 +165,7 @@ static enum sp_status show_many(const struct reconciling *r, struct sp_err *err)
     for (int i = 0; i < r->count && status == SP_OK; i++) {
         struct sp_reconcile_view view = view_of(r, &r->journeys[i]);
         (r->json ? sp_reconcile_print_json : sp_reconcile_print_line)(&view);
-        status = sp_reconcile_sum_add(&sum, r->journeys[i].report, err);
+        status = sp_reconcile_sum_add(&sum, r->journeys[i].report, r->journeys[i].manifest.index->departs_ms, err);
     }
     if (status == SP_OK) {
         sp_reconcile_sum_finish(&sum);

@@ -67,22 +67,32 @@ static void print_group(const char *name, const struct sp_reconcile_group *group
            group->no_matches, group->refers, match, capture, fnir, reasons);
 }
 
+static void print_group_head(const char *of)
+{
+    printf("%-18s %10s %6s %8s %6s  %-31s %-31s %-31s %s\n", of, "ENCOUNTERS", "MATCH", "NO MATCH", "REFER",
+           "MATCHED (95 %)", "CAPTURE RATE (95 %)", "FNIR AT MOST (95 %)", "REFERRED FOR");
+}
+
+static void print_hours(const struct sp_reconcile_group *hours, int count)
+{
+    char when[32];
+    for (int i = 0; i < count; i++) {
+        sp_clock_format(when, hours[i].hour_ms);
+        when[16] = 0; /* to the minute */
+        print_group(when, &hours[i]);
+    }
+}
+
 static void print_groups(const struct sp_reconcile_group *lanes, int lane_count,
                          const struct sp_reconcile_group *hours, int hour_count,
                          const struct sp_reconcile_group *all)
 {
     if (all->encounters == 0)
         return;
-    printf("%-18s %10s %6s %8s %6s  %-31s %-31s %-31s %s\n", "LANE, HOUR (UTC)", "ENCOUNTERS", "MATCH", "NO MATCH",
-           "REFER", "MATCHED (95 %)", "CAPTURE RATE (95 %)", "FNIR AT MOST (95 %)", "REFERRED FOR");
+    print_group_head("LANE, HOUR (UTC)");
     for (int i = 0; i < lane_count; i++)
         print_group(lanes[i].lane, &lanes[i]);
-    for (int i = 0; i < hour_count; i++) {
-        char when[32];
-        sp_clock_format(when, hours[i].hour_ms);
-        when[16] = 0; /* to the minute */
-        print_group(when, &hours[i]);
-    }
+    print_hours(hours, hour_count);
     print_group("all", all);
 }
 
@@ -158,6 +168,9 @@ void sp_reconcile_print_sum_text(const struct sp_reconcile_sum *sum)
         "%d journeys, %d with a close-out; of %d boarded %d had no usable portrait and %d were missed with one\n",
         sum->journeys, sum->closed_out, sum->boarded, sum->without_portrait, sum->missed);
     print_groups(sum->lanes, sum->lane_count, sum->hours, sum->hour_count, &sum->all);
+    if (sum->departure_count > 0)
+        print_group_head("DEPARTED IN (UTC)");
+    print_hours(sum->departures, sum->departure_count);
 }
 
 /* ---- JSON ---- */
@@ -241,6 +254,7 @@ void sp_reconcile_print_sum_json(const struct sp_reconcile_sum *sum)
     json_group(&json, "all", &sum->all);
     json_groups(&json, "lanes", sum->lanes, sum->lane_count);
     json_groups(&json, "hours", sum->hours, sum->hour_count);
+    json_groups(&json, "departures", sum->departures, sum->departure_count);
     sp_json_close(&json, '}');
     printf("\n");
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOUR_MS 3600000
+
 static void add_estimate(struct sp_estimate *sum, const struct sp_estimate *part)
 {
     sum->hits += part->hits;
@@ -51,8 +53,9 @@ static enum sp_status add_to(struct sp_reconcile_group **groups, int *count, int
 }
 
 enum sp_status sp_reconcile_sum_add(struct sp_reconcile_sum *sum, const struct sp_reconcile_report *report,
-                                    struct sp_err *err)
+                                    int64_t departs_ms, struct sp_err *err)
 {
+    struct sp_reconcile_group journey = report->all;
     enum sp_status status = SP_OK;
     sum->journeys++;
     sum->closed_out += report->closed_out;
@@ -65,6 +68,9 @@ enum sp_status sp_reconcile_sum_add(struct sp_reconcile_sum *sum, const struct s
         status = add_to(&sum->lanes, &sum->lane_count, SP_RECONCILE_MAX_LANES, &report->lanes[i], err);
     for (int i = 0; i < report->hour_count && status == SP_OK; i++)
         status = add_to(&sum->hours, &sum->hour_count, SP_RECONCILE_MAX_HOURS, &report->hours[i], err);
+    journey.hour_ms = departs_ms - departs_ms % HOUR_MS;
+    if (status == SP_OK && departs_ms > 0)
+        status = add_to(&sum->departures, &sum->departure_count, SP_RECONCILE_MAX_HOURS, &journey, err);
     return status;
 }
 
@@ -89,6 +95,10 @@ void sp_reconcile_sum_finish(struct sp_reconcile_sum *sum)
         qsort(sum->lanes, (size_t)sum->lane_count, sizeof *sum->lanes, compare_groups);
     if (sum->hour_count > 1)
         qsort(sum->hours, (size_t)sum->hour_count, sizeof *sum->hours, compare_groups);
+    if (sum->departure_count > 1)
+        qsort(sum->departures, (size_t)sum->departure_count, sizeof *sum->departures, compare_groups);
+    for (int i = 0; i < sum->departure_count; i++)
+        rate(&sum->departures[i]);
     rate(&sum->all);
     for (int i = 0; i < sum->lane_count; i++)
         rate(&sum->lanes[i]);
@@ -100,5 +110,6 @@ void sp_reconcile_sum_clear(struct sp_reconcile_sum *sum)
 {
     free(sum->lanes);
     free(sum->hours);
+    free(sum->departures);
     memset(sum, 0, sizeof *sum);
 }

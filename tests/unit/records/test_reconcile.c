@@ -251,7 +251,7 @@ static void test_sum(void **state)
     assert_int_equal(reports[0]->lanes[0].capture.trials, 4);
     assert_int_equal(reports[1]->lanes[0].capture.trials, 0);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(sp_reconcile_sum_add(&sum, reports[i], NULL), SP_OK);
+        assert_int_equal(sp_reconcile_sum_add(&sum, reports[i], NOON + 3 * HOUR + i * HOUR / 2, NULL), SP_OK);
         sp_reconcile_report_free(&reports[i]);
     }
     sp_reconcile_sum_finish(&sum);
@@ -266,6 +266,10 @@ static void test_sum(void **state)
     assert_true(sum.lanes[1].capture.hits == 2 && sum.lanes[1].capture.trials == 4);
     assert_int_equal(sum.hour_count, 2);
     assert_true(sum.hours[0].hour_ms == NOON && sum.hours[0].encounters == 5);
+    assert_int_equal(sum.departure_count, 1); /* both left in one hour */
+    assert_true(sum.departures[0].hour_ms == NOON + 3 * HOUR && sum.departures[0].encounters == 6);
+    assert_true(sum.departures[0].capture.hits == 4 && sum.departures[0].capture.trials == 8);
+    assert_true(sum.departures[0].capture.low > 0.2 && sum.departures[0].capture.high < 0.8);
     sp_reconcile_sum_clear(&sum);
 }
 
