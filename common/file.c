@@ -82,6 +82,9 @@ static enum sp_status write_all(int fd, const uint8_t *bytes, size_t length, con
 enum sp_status sp_file_write(const char *path, const void *bytes, size_t length, unsigned mode, struct sp_err *err)
 {
     char temporary[4096];
+    struct stat about;
+    if (lstat(path, &about) == 0 && !S_ISREG(about.st_mode)) /* a rename would put a file in a device's place */
+        return sp_fail(err, SP_E_INVALID, "%s: is there, and is not a regular file", path);
     if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= (int)sizeof temporary)
         return sp_fail(err, SP_E_LIMIT, "%s: path too long", path);
     int fd = mkostemp(temporary, O_CLOEXEC);

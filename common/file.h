@@ -11,7 +11,8 @@
 enum sp_status sp_file_read(uint8_t **ret_bytes, size_t *ret_length, const char *path, size_t max_bytes,
                             struct sp_err *err);
 /* Write by temporary file, fsync and rename in the same directory, so that a reader sees the old or the new content;
- * mode as for open(2). Blocking. */
+ * mode as for open(2). What is there and is no regular file (a device, a pipe, a symbolic link) is left alone: SP_E_INVALID.
+ * Blocking. */
 enum sp_status sp_file_write(const char *path, const void *bytes, size_t length, unsigned mode, struct sp_err *err);
 
 #endif

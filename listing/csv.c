@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "listing/utf8.h"
+#include "common/utf8.h"
 
 struct sp_csv {
     char name[256];

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "listing/arena.h"
-#include "listing/utf8.h"
+#include "common/utf8.h"
 
 #define ARENA_BYTES (512u << 20) /* 20,000 travellers with every field at its limit stay below it */
 

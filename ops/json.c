@@ -1,17 +1,25 @@
 #include "ops/json.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include "common/utf8.h"
 
 static void quote(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    size_t left = strlen(text), length;
+    for (const uint8_t *c = (const uint8_t *)text; left > 0; c += length, left -= length) {
+        length = sp_utf8_length(c, left);
         if (*c == '"' || *c == '\\')
             fprintf(out, "\\%c", *c);
         else if (*c < 0x20 || *c == 0x7f)
             fprintf(out, "\\u%04x", *c);
+        else if (length > 0)
+            fwrite(c, 1, length, out);
         else
-            fputc(*c, out);
+            fputs("\\ufffd", out);
+        length = length > 0 ? length : 1;
     }
     fputc('"', out);
 }

@@ -14,7 +14,7 @@ struct sp_json {
  * twin. */
 void sp_json_open(struct sp_json *json, const char *key, char bracket);
 void sp_json_close(struct sp_json *json, char bracket);
-/* text is UTF-8; bytes that are not are written as they are. */
+/* Bytes of text that are no UTF-8 become U+FFFD. */
 void sp_json_text(struct sp_json *json, const char *key, const char *text);
 /* Shortest of 9 digits; whole numbers up to 2^53 exactly. NaN and infinities become null. */
 void sp_json_number(struct sp_json *json, const char *key, double number);

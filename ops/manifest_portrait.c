@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/file.h"
 #include "common/program.h"
@@ -57,6 +58,13 @@ static enum sp_status open_portrait(struct job *job, struct sp_err *err)
     return SP_OK;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
 /* The chosen image, decodable or refused, and written if it shall be. */
 static enum sp_status take_out(struct job *job, struct sp_err *err)
 {
@@ -74,6 +82,9 @@ static enum sp_status take_out(struct job *job, struct sp_err *err)
                        job->why_not[job->index - 1]);
     if (!job->output)
         return SP_OK;
+    if (same_file(job->path, job->output))
+        return sp_fail(err, SP_E_INVALID, "%s: an image that is taken out never takes its place: give another name",
+                       job->output);
     if (image->kind == SP_IMAGE_JPEG)
         status = sp_file_write(job->output, image->bytes, image->length, 0600, err);
     else if ((status = sp_jpeg_write(&jpeg, &length, pixels, JPEG_QUALITY, err)) == SP_OK)

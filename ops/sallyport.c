@@ -1,4 +1,5 @@
 /* sallyport: the command for people. Finds the group and hands over. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static const struct group {
 } groups[] = {
     {"keys", sp_ops_keys, "the keys and certificates of a site, and who may come in at its brokers"},
     {"site", sp_ops_site, "the site's data keys"},
-    {"manifest", sp_ops_manifest, "travellers of a journey: publish, list, show, close"},
+    {"manifest", sp_ops_manifest, "who travels: publish, parse, ready, reconcile and more"},
     {"lane", sp_ops_lane, "lanes: set up, assign manifests, list"},
     {"records", sp_ops_records, "the ledger: open, verify and print decisions"},
     {"model", sp_ops_model, "model packs: import the default one, inspect, run a net, seal a hand-written pack"},
@@ -47,6 +48,15 @@ static void take_config(int *argc, char ***argv)
     *argv += 2;
 }
 
+/* A result that did not reach its file is none. */
+static int delivered(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "sallyport: the output could not be written: %s\n", strerror(errno));
+    return code == SP_EXIT_OK ? SP_EXIT_FAILED : code;
+}
+
 int main(int argc, char **argv)
 {
     take_config(&argc, &argv);
@@ -64,7 +74,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < GROUPS; i++)
         if (strcmp(groups[i].name, argv[1]) == 0)
-            return groups[i].run(argc - 1, argv + 1);
+            return delivered(groups[i].run(argc - 1, argv + 1));
     fprintf(stderr, "sallyport: no group '%s'\n\n", argv[1]);
     print_help(stderr);
     return SP_EXIT_USAGE;

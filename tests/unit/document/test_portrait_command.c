@@ -183,6 +183,29 @@ static void lies_are_told(void **state)
     free(file.bytes);
 }
 
+/* What is no plain file stays what it is, and so does the file that the image comes from. */
+static void places_are_kept(void **state)
+{
+    (void)state;
+    char path[TEST_PATH_MAX];
+    struct stat about;
+    uint8_t *bytes;
+    size_t length;
+    test_folder_write(folder, "e.jpg", jpeg.bytes, jpeg.length, 0600);
+    assert_int_equal(mkfifo(test_folder_path(path, folder, "pipe"), 0600), 0);
+    expect(RUN("e.jpg", "-o", "pipe"), 2, "pipe: is there, and is not a regular file");
+    assert_int_equal(lstat(path, &about), 0);
+    assert_true(S_ISFIFO(about.st_mode));
+    unlink(path);
+    assert_int_equal(symlink("e.jpg", test_folder_path(path, folder, "link")), 0);
+    expect(RUN("e.jpg", "-o", "link"), 2, "takes its place");
+    unlink(path);
+    expect(RUN("e.jpg", "-o", "./e.jpg"), 2, "takes its place");
+    read_back("e.jpg", &bytes, &length);
+    assert_int_equal(length, jpeg.length);
+    free(bytes);
+}
+
 /* The image's middle is gone: nothing is written, and what was there stays. */
 static void failure_harms_nothing(void **state)
 {
@@ -227,6 +250,7 @@ int main(void)
         cmocka_unit_test(jpeg_comes_out_byte_for_byte),
         cmocka_unit_test(others_are_converted),
         cmocka_unit_test(lies_are_told),
+        cmocka_unit_test(places_are_kept),
         cmocka_unit_test(failure_harms_nothing),
         cmocka_unit_test(usage),
     };

@@ -17,7 +17,7 @@ static void test_writes(void **state)
     struct sp_json json = {.out = open_memstream(&text, &length)};
     assert_non_null(json.out);
     sp_json_open(&json, NULL, '{');
-    sp_json_text(&json, "a\"b", "x\\\n\x01é");
+    sp_json_text(&json, "a\"b", "x\\\n\x01é\xff.");
     sp_json_open(&json, "list", '[');
     sp_json_number(&json, NULL, 3);
     sp_json_number(&json, NULL, -0.25);
@@ -28,7 +28,8 @@ static void test_writes(void **state)
     sp_json_bool(&json, "yes", true);
     sp_json_close(&json, '}');
     fclose(json.out);
-    assert_string_equal(text, "{\"a\\\"b\":\"x\\\\\\u000a\\u0001é\",\"list\":[3,-0.25,null,[]],\"yes\":true}");
+    assert_string_equal(text,
+                        "{\"a\\\"b\":\"x\\\\\\u000a\\u0001é\\ufffd.\",\"list\":[3,-0.25,null,[]],\"yes\":true}");
     free(text);
 }
 

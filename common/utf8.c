@@ -1,4 +1,4 @@
-#include "listing/utf8.h"
+#include "common/utf8.h"
 
 size_t sp_utf8_length(const uint8_t *p, size_t left)
 {

@@ -1,6 +1,6 @@
 /* UTF-8, one character at a time. */
-#ifndef SALLYPORT_LISTING_UTF8_H
-#define SALLYPORT_LISTING_UTF8_H
+#ifndef SALLYPORT_COMMON_UTF8_H
+#define SALLYPORT_COMMON_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>
