@@ -23,6 +23,8 @@ static struct sp_document *document_of(struct sp_traveller *t, const struct sp_m
 static void report(struct sp_listing *listing, const struct sp_traveller *t, const struct sp_mrz *zone,
                    unsigned differ)
 {
+    for (int i = 0; i < sp_remarks_noted(&zone->remarks); i++)
+        sp_listing_deviate(listing, t->segment, t->offset, "mrz: %s", zone->remarks.items[i].text);
     for (int i = 0; i < SP_MRZ_CHECK_COUNT; i++)
         if (zone->failed & (1u << i))
             sp_listing_deviate(listing, t->segment, t->offset, "mrz: the check digit of %s is wrong",
