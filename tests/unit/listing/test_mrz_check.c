@@ -60,6 +60,28 @@ static void test_differs(void **state)
     sp_listing_free(&l);
 }
 
+/* The zone completes the document of its number, however that is written, and no other. */
+static void test_other_document(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(HEADER "Eriksson,1974-08-12,P,Y99999999,," ONE "|" TWO "\n");
+    check_deviation(l, 2, "mrz and number differ");
+    assert_int_equal(l->deviation_count, 1);
+    assert_int_equal(l->travellers[0].document_count, 1);
+    assert_string_equal(l->travellers[0].documents[0].number, "Y99999999");
+    assert_string_equal(l->travellers[0].documents[0].issuer, "");
+    assert_string_equal(l->travellers[0].documents[0].expiry, "");
+    sp_listing_free(&l);
+    l = read_one("mode,carrier,journey,dep_port,sched_dep,doc_type,doc_number,documents,mrz\n"
+                 "air,ZX,417,JFK,2026-12-04,P,Y99999999,P:l898-902 c3," ONE "|" TWO "\n");
+    assert_int_equal(l->deviation_count, 0);
+    assert_int_equal(l->travellers[0].document_count, 2);
+    assert_string_equal(l->travellers[0].documents[0].issuer, "");
+    assert_string_equal(l->travellers[0].documents[1].issuer, "UTO");
+    assert_string_equal(l->travellers[0].documents[1].expiry, "2012-04-15");
+    sp_listing_free(&l);
+}
+
 /* A part whose check digit is wrong fills nothing. */
 static void test_wrong_digits(void **state)
 {
@@ -108,8 +130,8 @@ static void test_remarks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fills),        cmocka_unit_test(test_germany), cmocka_unit_test(test_differs),
-        cmocka_unit_test(test_wrong_digits), cmocka_unit_test(test_remarks),
+        cmocka_unit_test(test_fills),          cmocka_unit_test(test_germany),      cmocka_unit_test(test_differs),
+        cmocka_unit_test(test_other_document), cmocka_unit_test(test_wrong_digits), cmocka_unit_test(test_remarks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
