@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,13 +200,18 @@ static void types_and_sizes(void **state)
 static void counts_of_instances(void **state)
 {
     (void)state;
+    char says[80];
     struct buffer file = one(10, &jpeg, 1);
     size_t at = find(&file, "\x02\x01\x01\x7f\x60", 5) + 2;
     for (int count = 0; count < 256; count += count == 2 ? 97 : 1) {
         set(&file, at, (uint32_t)count, 1);
-        if (count != 1)
-            survives(&file, &jpeg, 1, "1 instances are there");
+        snprintf(says, sizeof says, "1 instances are there, %d are declared", count);
+        if (count != 1) /* a negative number is none */
+            survives(&file, &jpeg, 1, count < 128 ? says : "1 instances are there, 02 does not say how many");
     }
+    set(&file, at, 1, 1);
+    set(&file, at - 2, 3, 1); /* no 02 at all */
+    survives(&file, &jpeg, 1, "1 instances are there, 02 does not say how many");
     free(file.bytes);
 }
 
