@@ -46,6 +46,20 @@ static void test_germany(void **state)
     sp_listing_free(&l);
 }
 
+/* Spaces for fillers, of which a reader of files trims those at the end. */
+static void test_spaces(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(
+        HEADER
+        ",,,,,I UTOD231458907               |7408122F1204159UTO           6|ERIKSSON  ANNA MARIA          \n");
+    check_deviation(l, 2, "mrz: spaces where fillers belong");
+    assert_int_equal(l->value_count, 0);
+    assert_string_equal(l->travellers[0].given, "ANNA MARIA");
+    assert_string_equal(l->travellers[0].documents[0].number, "D23145890");
+    sp_listing_free(&l);
+}
+
 static void test_differs(void **state)
 {
     (void)state;
@@ -130,8 +144,9 @@ static void test_remarks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fills),          cmocka_unit_test(test_germany),      cmocka_unit_test(test_differs),
-        cmocka_unit_test(test_other_document), cmocka_unit_test(test_wrong_digits), cmocka_unit_test(test_remarks),
+        cmocka_unit_test(test_fills),   cmocka_unit_test(test_germany),        cmocka_unit_test(test_spaces),
+        cmocka_unit_test(test_differs), cmocka_unit_test(test_other_document), cmocka_unit_test(test_wrong_digits),
+        cmocka_unit_test(test_remarks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
