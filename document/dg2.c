@@ -145,7 +145,9 @@ static enum sp_status read_group(struct sp_dg2 *dg2, struct sp_tlv_reader *group
             sp_remarks_add(&dg2->remarks, tlv.offset, "tag %X is not known in 7F61", tlv.tag);
         }
     }
-    if (status == SP_OK && dg2->instances != dg2->declared_instances)
+    if (status == SP_OK && dg2->declared_instances < 0)
+        sp_remarks_add(&dg2->remarks, begin, "%d instances are there, 02 does not say how many", dg2->instances);
+    else if (status == SP_OK && dg2->instances != dg2->declared_instances)
         sp_remarks_add(&dg2->remarks, begin, "%d instances are there, %d are declared", dg2->instances,
                        dg2->declared_instances);
     return status;

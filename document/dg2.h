@@ -32,7 +32,7 @@ struct sp_dg2_image {
 };
 
 struct sp_dg2 {
-    int instances, declared_instances; /* 7F60 elements, and what 02 says of them; -1: it says nothing */
+    int instances, declared_instances; /* 7F60 elements, and what 02 says of them; -1: no number, or no 02 */
     int image_count;
     struct sp_dg2_image images[SP_DG2_MAX_IMAGES];
     struct sp_remarks remarks;

@@ -142,6 +142,16 @@ static void read_fields(struct sp_dg2_image *image, const struct record *record,
     sp_dg2_set_captured(image, captured);
 }
 
+/* Do these bytes of an image end as its kind does? The rest of a block is a 3D model only then. */
+static bool ends_whole(enum sp_image_kind kind, const uint8_t *bytes, size_t length)
+{
+    static const uint8_t end_of_codestream[] = {0xff, 0xd9}, /* JPEG's EOI and JPEG 2000's EOC */
+        end_of_png[] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+    const uint8_t *end = kind == SP_IMAGE_PNG ? end_of_png : end_of_codestream;
+    size_t size = kind == SP_IMAGE_PNG ? sizeof end_of_png : sizeof end_of_codestream;
+    return sp_image_sniff(bytes, length) == kind && length >= size && memcmp(bytes + length - size, end, size) == 0;
+}
+
 static enum sp_status read_block(struct sp_dg2 *dg2, int instance, const struct record *record,
                                  const struct block *block, size_t end, struct sp_err *err)
 {
@@ -161,9 +171,9 @@ static enum sp_status read_block(struct sp_dg2 *dg2, int instance, const struct 
                        block->data);
     else if (record->version_030) {
         size_t length = get_32(record, block->data - 4);
-        if (length <= image->length && sp_image_sniff(image->bytes, length) == image->kind)
-            image->length = length; /* a 3D model may follow */
-        else
+        if (length < image->length && ends_whole(image->kind, image->bytes, length))
+            image->length = length;
+        else if (length != image->length)
             sp_remarks_add(&dg2->remarks, block->data - 4, "the image is said to have %zu bytes, there are %zu",
                            length, image->length);
     }

@@ -81,10 +81,11 @@ enum sp_mrz_field {
 };
 const char *sp_mrz_field_name(enum sp_mrz_field field);
 
-/* Values of a row, UTF-8, indexed by field; NULL or "" is not compared. Returns the bits of the fields that differ,
- * by the rules of the zone: case, accents and punctuation do not count, letters outside A-Z are written as Doc
- * 9303-3 section 6 allows, long names may be cut, given names after the first may be missing on either side. A name
- * in another script cannot be compared and counts as different. */
+/* Values of a row, UTF-8, indexed by field; NULL or "" is not compared, nor is a date that the zone does not give
+ * in full. Returns the bits of the fields that differ, by the rules of the zone: case, accents and punctuation do
+ * not count, letters outside A-Z are written as Doc 9303-3 section 6 allows, long names may be cut, given names
+ * after the first may be missing on either side. A name in another script cannot be compared and counts as
+ * different. */
 unsigned sp_mrz_match(const struct sp_mrz *mrz, const char *const fields[SP_MRZ_FIELD_COUNT]);
 
 #endif

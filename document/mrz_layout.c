@@ -72,7 +72,8 @@ const struct sp_mrz_layout *sp_mrz_layout(enum sp_mrz_format format)
 /* One line as it came: with its spaces, and how long it is without. */
 struct piece {
     const char *text;
-    size_t length, solid; /* characters; those that are no space */
+    size_t length, solid; /* characters, without spaces at the ends; those that are no space */
+    size_t full;          /* with the spaces at its end */
 };
 
 static bool is_space(char c)
@@ -93,6 +94,7 @@ static int split(struct piece pieces[3], const char *text, size_t length)
             piece.text++;
             piece.length--;
         }
+        piece.full = piece.length;
         while (piece.length > 0 && is_space(piece.text[piece.length - 1]))
             piece.length--;
         for (size_t i = 0; i < piece.length; i++)
@@ -107,44 +109,76 @@ static int split(struct piece pieces[3], const char *text, size_t length)
     return count;
 }
 
+/* What may stand for the fillers at a line's end. */
+struct slack {
+    bool spaces; /* those that split() trimmed */
+    size_t lost; /* nothing, for at most so many at the last line's end */
+};
+
+/* Is the piece so many characters without its spaces, or with them? */
+static bool reaches(const struct piece *piece, size_t width, struct slack slack)
+{
+    return piece->solid == width || piece->length == width ||
+           (slack.spaces && piece->length < width && piece->full <= width && piece->full + slack.lost >= width);
+}
+
 /* A piece as count lines of width characters, its spaces left out or taken for fillers, whichever fits. */
-static bool cut(char (*lines)[45], int count, int width, const struct piece *piece, struct sp_remarks *remarks,
+static void cut(char (*lines)[45], int count, int width, const struct piece *piece, struct sp_remarks *remarks,
                 size_t offset)
 {
     size_t wanted = (size_t)(count * width), at = 0;
     bool lower = false, keep = piece->solid != wanted;
-    if (keep && piece->length != wanted)
-        return false;
-    for (size_t i = 0; i < piece->length; i++) {
-        char c = piece->text[i];
+    for (size_t i = 0; i < (keep ? wanted : piece->length); i++) {
+        char c = i < piece->length ? piece->text[i] : ' ';
         if (is_space(c) && !keep)
             continue;
         lower = lower || islower((unsigned char)c);
         lines[at / (size_t)width][at % (size_t)width] = is_space(c) ? '<' : (char)toupper((unsigned char)c);
         at++;
     }
-    if (piece->solid != piece->length)
+    if (piece->solid != piece->length || (keep && piece->length != wanted))
         sp_remarks_add(remarks, offset, keep ? "spaces where fillers belong" : "spaces between the characters");
     if (lower)
         sp_remarks_add(remarks, offset, "lower case");
-    return true;
 }
 
 /* Lay the pieces out as a format with these lines. */
 static bool fit(struct sp_mrz_lines *lines, int count, int width, const struct piece *pieces, int piece_count,
-                struct sp_remarks *remarks, const char *text)
+                struct slack slack, struct sp_remarks *remarks, const char *text)
 {
+    int each = piece_count == 1 ? count : 1; /* lines a piece */
     memset(lines->text, 0, sizeof lines->text);
-    if (piece_count == 1)
-        return cut(lines->text, count, width, &pieces[0], remarks, (size_t)(pieces[0].text - text));
-    if (piece_count != count)
+    if (piece_count != 1 && piece_count != count)
         return false;
-    for (int i = 0; i < count; i++) /* all or none, so that no remark is about a format that it is not */
-        if (pieces[i].solid != (size_t)width && pieces[i].length != (size_t)width)
+    for (int i = 0; i < piece_count; i++) { /* all or none, so that no remark is about a format that it is not */
+        const struct slack own = {slack.spaces, i > 0 && i + 1 == count ? slack.lost : 0};
+        if (!reaches(&pieces[i], (size_t)(each * width), own))
             return false;
-    for (int i = 0; i < count; i++)
-        cut(&lines->text[i], 1, width, &pieces[i], remarks, (size_t)(pieces[i].text - text));
+    }
+    for (int i = 0; i < piece_count; i++)
+        cut(&lines->text[i], each, width, &pieces[i], remarks, (size_t)(pieces[i].text - text));
     return true;
+}
+
+/* How many fillers may end the last line: what comes last is names, of one letter at least, or optional data. */
+static size_t last_fillers(const struct sp_mrz_layout *layout, int lines)
+{
+    return (size_t)(layout->names.line == lines - 1       ? layout->names.length - 1
+                    : layout->composite_check.length == 0 ? layout->optional[0].length
+                                                          : 0);
+}
+
+static enum sp_status check_letters(const struct sp_mrz_lines *lines, int count, int width, struct sp_err *err)
+{
+    for (int line = 0; line < count; line++)
+        for (int column = 0; column < width; column++) {
+            char c = lines->text[line][column];
+            if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '<')
+                return sp_fail(err, SP_E_FORMAT,
+                               "machine readable zone: line %d column %d is none of A-Z, 0-9 and <", line + 1,
+                               column + 1);
+        }
+    return SP_OK;
 }
 
 enum sp_status sp_mrz_lay_out(struct sp_mrz_lines *ret_lines, struct sp_remarks *remarks, const char *text,
@@ -155,25 +189,25 @@ enum sp_status sp_mrz_lay_out(struct sp_mrz_lines *ret_lines, struct sp_remarks 
         int lines, width;
     } shapes[] = {
         {SP_MRZ_TD1, SP_MRZ_TD1, 3, 30}, {SP_MRZ_TD2, SP_MRZ_MRVB, 2, 36}, {SP_MRZ_TD3, SP_MRZ_MRVA, 2, 44}};
+    const size_t shape_count = sizeof shapes / sizeof shapes[0];
     struct piece pieces[3] = {0};
     struct sp_mrz_lines lines = {0};
     if (length > MAX_TEXT)
         return sp_fail(err, SP_E_FORMAT, "machine readable zone: %zu characters are none", length);
     int count = split(pieces, text, length);
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && count > 0; i++) {
-        if (!fit(&lines, shapes[i].lines, shapes[i].width, pieces, count, remarks, text))
+    /* Without any filler, spaces are the fillers: whoever trimmed the text took those at its end. */
+    bool trimmed = count > 0 && !memchr(text, '<', length);
+    for (size_t i = 0; i < 2 * shape_count && count > 0; i++) { /* whole lines are best */
+        int high = shapes[i % shape_count].lines, width = shapes[i % shape_count].width;
+        lines.format = pieces[0].text[0] == 'V' || pieces[0].text[0] == 'v' ? shapes[i % shape_count].visa
+                                                                            : shapes[i % shape_count].document;
+        size_t lost = trimmed ? last_fillers(sp_mrz_layout(lines.format), high) : 0;
+        if (!fit(&lines, high, width, pieces, count, (struct slack){i >= shape_count, lost}, remarks, text))
             continue;
-        for (int line = 0; line < shapes[i].lines; line++)
-            for (int column = 0; column < shapes[i].width; column++) {
-                char c = lines.text[line][column];
-                if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '<')
-                    return sp_fail(err, SP_E_FORMAT,
-                                   "machine readable zone: line %d column %d is none of A-Z, 0-9 and <", line + 1,
-                                   column + 1);
-            }
-        lines.format = lines.text[0][0] == 'V' ? shapes[i].visa : shapes[i].document;
-        *ret_lines = lines;
-        return SP_OK;
+        enum sp_status status = check_letters(&lines, high, width, err);
+        if (status == SP_OK)
+            *ret_lines = lines;
+        return status;
     }
     return sp_fail(err, SP_E_FORMAT,
                    "machine readable zone: %zu characters that are neither 3 lines of 30 nor 2 of 36 or 44",

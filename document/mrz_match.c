@@ -235,6 +235,12 @@ static bool same_sex(const char *zone, const char *row)
     return zone[0] == (first == 'F' || first == 'M' ? first : 'X');
 }
 
+/* A date that the zone does not give in full is nothing to compare with; parsing has remarked on it. */
+static bool same_date(const char *zone, const char *row)
+{
+    return !zone[0] || strcmp(zone, row) == 0;
+}
+
 unsigned sp_mrz_match(const struct sp_mrz *mrz, const char *const fields[SP_MRZ_FIELD_COUNT])
 {
     const char *values[SP_MRZ_FIELD_COUNT];
@@ -248,12 +254,12 @@ unsigned sp_mrz_match(const struct sp_mrz *mrz, const char *const fields[SP_MRZ_
     const bool same[SP_MRZ_FIELD_COUNT] = {
         [SP_MRZ_FIELD_SURNAME] = true,
         [SP_MRZ_FIELD_GIVEN] = true,
-        [SP_MRZ_FIELD_DOB] = strcmp(mrz->dob, values[SP_MRZ_FIELD_DOB]) == 0,
+        [SP_MRZ_FIELD_DOB] = same_date(mrz->dob, values[SP_MRZ_FIELD_DOB]),
         [SP_MRZ_FIELD_SEX] = same_sex(mrz->sex, values[SP_MRZ_FIELD_SEX]),
         [SP_MRZ_FIELD_NATIONALITY] = same_country(mrz->nationality, values[SP_MRZ_FIELD_NATIONALITY]),
         [SP_MRZ_FIELD_NUMBER] = same_code(mrz->number, values[SP_MRZ_FIELD_NUMBER]),
         [SP_MRZ_FIELD_ISSUER] = same_country(mrz->issuer, values[SP_MRZ_FIELD_ISSUER]),
-        [SP_MRZ_FIELD_EXPIRY] = strcmp(mrz->expiry, values[SP_MRZ_FIELD_EXPIRY]) == 0,
+        [SP_MRZ_FIELD_EXPIRY] = same_date(mrz->expiry, values[SP_MRZ_FIELD_EXPIRY]),
     };
     for (int i = 0; i < SP_MRZ_FIELD_COUNT; i++)
         if (values[i][0] && !same[i])

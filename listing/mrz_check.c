@@ -8,12 +8,14 @@
 #include "document/mrz.h"
 #include "listing/field.h"
 
-/* The document that the zone is of: by number, else the first of its type. NULL: none. */
+/* The document that the zone is of: by number, however it is written, else the first of its type. NULL: none. */
 static struct sp_document *document_of(struct sp_traveller *t, const struct sp_mrz *zone)
 {
-    for (int i = 0; i < t->document_count; i++)
-        if (strcasecmp(t->documents[i].number, zone->number) == 0)
+    for (int i = 0; i < t->document_count; i++) {
+        const char *const number[SP_MRZ_FIELD_COUNT] = {[SP_MRZ_FIELD_NUMBER] = t->documents[i].number};
+        if (t->documents[i].number[0] && sp_mrz_match(zone, number) == 0)
             return &t->documents[i];
+    }
     for (int i = 0; i < t->document_count; i++)
         if (toupper((unsigned char)t->documents[i].type[0]) == zone->type[0])
             return &t->documents[i];
@@ -23,6 +25,8 @@ static struct sp_document *document_of(struct sp_traveller *t, const struct sp_m
 static void report(struct sp_listing *listing, const struct sp_traveller *t, const struct sp_mrz *zone,
                    unsigned differ)
 {
+    for (int i = 0; i < sp_remarks_noted(&zone->remarks); i++)
+        sp_listing_deviate(listing, t->segment, t->offset, "mrz: %s", zone->remarks.items[i].text);
     for (int i = 0; i < SP_MRZ_CHECK_COUNT; i++)
         if (zone->failed & (1u << i))
             sp_listing_deviate(listing, t->segment, t->offset, "mrz: the check digit of %s is wrong",
@@ -96,9 +100,10 @@ static enum sp_status check_one(struct sp_listing *listing, struct sp_traveller 
                                                     [SP_MRZ_FIELD_NUMBER] = document ? document->number : "",
                                                     [SP_MRZ_FIELD_ISSUER] = document ? document->issuer : "",
                                                     [SP_MRZ_FIELD_EXPIRY] = document ? document->expiry : ""};
-    report(listing, t, &zone, sp_mrz_match(&zone, fields));
+    unsigned differ = sp_mrz_match(&zone, fields);
+    report(listing, t, &zone, differ);
     enum sp_status status = fill(listing, t, &zone, err);
-    if (status == SP_OK)
+    if (status == SP_OK && !(differ & (1u << SP_MRZ_FIELD_NUMBER))) /* else it is another document's zone */
         status = fill_document(listing, t, document, &zone, err);
     sp_seal_wipe(&zone, sizeof zone);
     return status;

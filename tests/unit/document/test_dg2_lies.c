@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,13 +200,18 @@ static void types_and_sizes(void **state)
 static void counts_of_instances(void **state)
 {
     (void)state;
+    char says[80];
     struct buffer file = one(10, &jpeg, 1);
     size_t at = find(&file, "\x02\x01\x01\x7f\x60", 5) + 2;
     for (int count = 0; count < 256; count += count == 2 ? 97 : 1) {
         set(&file, at, (uint32_t)count, 1);
-        if (count != 1)
-            survives(&file, &jpeg, 1, "1 instances are there");
+        snprintf(says, sizeof says, "1 instances are there, %d are declared", count);
+        if (count != 1) /* a negative number is none */
+            survives(&file, &jpeg, 1, count < 128 ? says : "1 instances are there, 02 does not say how many");
     }
+    set(&file, at, 1, 1);
+    set(&file, at - 2, 3, 1); /* no 02 at all */
+    survives(&file, &jpeg, 1, "1 instances are there, 02 does not say how many");
     free(file.bytes);
 }
 
@@ -241,15 +247,40 @@ static void length_of_the_image(void **state)
         uint32_t truth = get(&file, at, 4), wrong = lie(truth, i, 4);
         assert_int_equal(truth, jpeg.length);
         set(&file, at, wrong, 4);
-        if (wrong < 3 || wrong > truth) { /* not even its magic, or more than there is */
-            survives(&file, &jpeg, 1, "the image is said to have");
-        } else {
-            struct sp_dg2 *dg2 = NULL; /* shorter than the block: a 3D model may follow */
-            assert_int_equal(sp_dg2_parse(&dg2, "sample.dg2", file.bytes, file.length, NULL), SP_OK);
-            assert_int_equal(dg2->images[0].length, wrong);
-            sp_dg2_free(&dg2);
+        survives(&file, &jpeg, 1, "the image is said to have");
+        free(file.bytes);
+    }
+}
+
+/* A 3D model may follow the image: its length counts where the image ends there. */
+static void what_follows_the_image(void **state)
+{
+    (void)state;
+    static const uint8_t png[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0,    0,
+                                  0,    0,   'I', 'E', 'N',  'D',  0xae, 0x42, 0x60, 0x82};
+    const struct face faces[] = {jpeg, jp2, {.bytes = png, .length = sizeof png, .width = 1, .height = 1}};
+    for (size_t i = 0; i < sizeof faces / sizeof faces[0]; i++) {
+        struct buffer both = {0};
+        struct face face = faces[i];
+        put_bytes(&both, face.bytes, face.length);
+        put_bytes(&both, "a model of a sample head", 24);
+        face.bytes = both.bytes;
+        face.length = both.length;
+        face.data_type = i == 1;
+        struct buffer file = one(30, &face, 1);
+        size_t at = find(&file, face.bytes, face.length) - 4;
+        struct sp_dg2 *dg2 = NULL;
+        set(&file, at, (uint32_t)faces[i].length, 4);
+        assert_int_equal(sp_dg2_parse(&dg2, "sample.dg2", file.bytes, file.length, NULL), SP_OK);
+        assert_int_equal(dg2->images[0].length, faces[i].length);
+        assert_int_equal(dg2->remarks.count, 0);
+        sp_dg2_free(&dg2);
+        for (uint32_t cut = 1; cut < faces[i].length; cut++) {
+            set(&file, at, (uint32_t)faces[i].length - cut, 4);
+            survives(&file, &faces[i], 1, "the image is said to have");
         }
         free(file.bytes);
+        free(both.bytes);
     }
 }
 
@@ -326,11 +357,17 @@ static void what_follows_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lengths_of_the_record),     cmocka_unit_test(lengths_of_several_images),
-        cmocka_unit_test(numbers_of_points),         cmocka_unit_test(types_and_sizes),
-        cmocka_unit_test(counts_of_instances),       cmocka_unit_test(lengths_of_elements),
-        cmocka_unit_test(length_of_the_image),       cmocka_unit_test(any_byte),
-        cmocka_unit_test(foreign_files_are_refused), cmocka_unit_test(what_follows_is_told),
+        cmocka_unit_test(lengths_of_the_record),
+        cmocka_unit_test(lengths_of_several_images),
+        cmocka_unit_test(numbers_of_points),
+        cmocka_unit_test(types_and_sizes),
+        cmocka_unit_test(counts_of_instances),
+        cmocka_unit_test(lengths_of_elements),
+        cmocka_unit_test(length_of_the_image),
+        cmocka_unit_test(what_follows_the_image),
+        cmocka_unit_test(any_byte),
+        cmocka_unit_test(foreign_files_are_refused),
+        cmocka_unit_test(what_follows_is_told),
     };
     return cmocka_run_group_tests(tests, make_pictures, free_pictures);
 }

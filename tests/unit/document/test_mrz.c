@@ -191,11 +191,6 @@ static void ways_to_write_it(void **state)
                     text[spaced++] = ' ';
             }
             text[spaced] = 0;
-            if (way == 1 && i > 0)
-                continue; /* fillers at a line's end are not told from nothing: only TD3's lines do not end in them
-                           */
-            if (way == 1)
-                memset(text + 25, '<', 19); /* nor do its names */
             other = parsed(text);
             assert_true(other.remarks.count > 0);
             assert_string_equal(other.number, plain.number);
@@ -203,6 +198,51 @@ static void ways_to_write_it(void **state)
             assert_string_equal(other.dob, plain.dob);
             assert_int_equal(other.failed, 0);
         }
+    }
+}
+
+/* Every filler a space, at the lines' ends too; those at the text's end may be gone, and no others. */
+static void spaces_at_the_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t lost; /* fillers at the end */
+    } rows[] = {{TD3_SPECIMEN, 0},  {TD1_SPECIMEN, 10}, {TD2_SPECIMEN, 0},  {MRVA_SPECIMEN, 6},
+                {MRVB_SPECIMEN, 8}, {NORTHWIND_TD3, 0}, {NORTHWIND_TD1, 12}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sp_mrz plain = parsed(rows[i].text), other;
+        size_t length = strlen(rows[i].text);
+        char text[100];
+        for (size_t at = 0; at <= length; at++)
+            text[at] = rows[i].text[at] == '<' ? ' ' : rows[i].text[at];
+        for (size_t lost = 0; lost <= rows[i].lost; lost += rows[i].lost ? rows[i].lost : 1) {
+            text[length - lost] = 0;
+            other = parsed(text);
+            assert_true(other.remarks.count > 0);
+            assert_string_equal(other.remarks.items[0].text, "spaces where fillers belong");
+            other.remarks = plain.remarks;
+            assert_memory_equal(&other, &plain, sizeof plain);
+        }
+        for (size_t at = length = 0; rows[i].text[at]; at++) /* as one string */
+            if (rows[i].text[at] != '\n')
+                text[length++] = rows[i].text[at] == '<' ? ' ' : rows[i].text[at];
+        text[length] = 0;
+        other = parsed(text);
+        other.remarks = plain.remarks;
+        assert_memory_equal(&other, &plain, sizeof plain);
+    }
+    static const char *const short_texts[] = {
+        /* fillers are there: the last line is cut */
+        "I<UTOX000000414<<<<<<<<<<<<<<<\n9102033F3106305UTO<<<<<<<<<<<8\nNORTHWIND<<AVA<MAE",
+        /* its end is a digit */
+        "P UTONORTHWIND  AVA MAE                     \nX000000171UTO9102033F3106305",
+        /* the first line's end is lost */
+        "P UTONORTHWIND  AVA MAE\nX000000171UTO9102033F3106305               4",
+    };
+    for (size_t i = 0; i < sizeof short_texts / sizeof short_texts[0]; i++) {
+        struct sp_mrz mrz;
+        assert_int_equal(sp_mrz_parse(&mrz, short_texts[i], strlen(short_texts[i]), TODAY, NULL), SP_E_FORMAT);
     }
 }
 
@@ -367,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(specimens),
         cmocka_unit_test(ways_to_write_it),
+        cmocka_unit_test(spaces_at_the_end),
         cmocka_unit_test(each_check_digit),
         cmocka_unit_test(fillers_for_digits),
         cmocka_unit_test(long_numbers),

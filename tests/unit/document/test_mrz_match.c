@@ -141,12 +141,34 @@ static void codes_of_the_zone(void **state)
     assert_int_equal(sp_mrz_match(&mrz, fields), 1u << SP_MRZ_FIELD_SEX);
 }
 
+/* A zone may say a birth in part, or no expiry: nothing to compare, so no difference. */
+static void dates_that_are_not_given(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dob, *expiry;
+    } rows[] = {{"9102<<", "310630"}, {"91<<<<", "310630"}, {"910203", "<<<<<<"}, {"910203", "311301"}};
+    const char *const fields[SP_MRZ_FIELD_COUNT] = {
+        [SP_MRZ_FIELD_DOB] = "1991-02-03", [SP_MRZ_FIELD_EXPIRY] = "2031-06-30"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sp_mrz mrz;
+        char text[120];
+        snprintf(text, sizeof text,
+                 "P<UTOSAMPLE<<AVA<<<<<<<<<<<<<<<<<<<<<<<<<<<<|X000000171UTO%s0F%s0<<<<<<<<<<<<<<<0", rows[i].dob,
+                 rows[i].expiry);
+        assert_int_equal(sp_mrz_parse(&mrz, text, strlen(text), "2026-11-26", NULL), SP_OK);
+        assert_int_equal(mrz.remarks.count, 1);
+        assert_int_equal(sp_mrz_match(&mrz, fields), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         cmocka_unit_test(other_fields),
         cmocka_unit_test(codes_of_the_zone),
+        cmocka_unit_test(dates_that_are_not_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
