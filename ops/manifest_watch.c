@@ -119,9 +119,11 @@ static bool finish(struct watching *w, const struct reading *file, struct sp_wat
     const char *name = file->name;
     char as[NAME_ROOM] = "";
     struct sp_err err = {0};
+    bool changed = false;
     if (taken->outcome != SP_WATCH_LATER && put_away(w, file, taken, as, &err) != SP_OK) {
-        sp_fail(&taken->err, err.status, "%s", err.text); /* a full disk, or it was replaced */
+        sp_fail(&taken->err, err.status, "%s", err.text); /* a full disk, for one */
         taken->outcome = SP_WATCH_LATER;
+        changed = err.status == SP_E_CONFLICT || err.status == SP_E_NOTFOUND; /* by its sender: as if it grew */
     }
     w->taken += taken->outcome == SP_WATCH_TAKEN;
     w->rejected += taken->outcome == SP_WATCH_REJECTED;
@@ -134,7 +136,7 @@ static bool finish(struct watching *w, const struct reading *file, struct sp_wat
         tell(w, name, "", taken);
     snprintf(w->later, sizeof w->later, "%s", name);
     w->why_later = taken->err;
-    return false;
+    return changed;
 }
 
 /* SP_E_NOTFOUND: it is not there yet, or only half of it, and there is time. */

@@ -147,9 +147,9 @@ static bool nobody_has_it(int fd, bool *ret_sure)
     return leased || !*ret_sure;
 }
 
-static bool nobody_writes(const struct sp_drop *drop, const char *name, bool *ret_sure)
+static bool nobody_writes(int folder, const char *name, bool *ret_sure)
 {
-    int fd = openat(drop->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     *ret_sure = false;
     if (fd < 0)
         return true;
@@ -158,12 +158,22 @@ static bool nobody_writes(const struct sp_drop *drop, const char *name, bool *re
     return nobody;
 }
 
+/* What is too large need not rest, but a file that goes while it is written would be half a file there. */
+static void judge_bytes(struct sp_drop_file *file, const struct sp_drop *drop, const char *name, size_t max_bytes)
+{
+    bool sure, large = file->stamp.size > max_bytes;
+    bool written = !nobody_writes(drop->folder, name, &sure) || (!sure && file->rest_ms < SP_DROP_REST_UNSURE_MS);
+    if (large && !written)
+        file->why = "it is too large";
+    else
+        file->state = written || file->rest_ms < SP_DROP_REST_MS ? SP_DROP_GROWING : SP_DROP_COMPLETE;
+}
+
 /* False: it is left out. */
 static bool look_at(const struct sp_drop *drop, const char *name, int64_t now_ms, size_t max_bytes,
                     struct sp_drop_file *ret)
 {
     struct stat about;
-    bool sure;
     if (fstatat(drop->folder, name, &about, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(about.st_mode))
         return false; /* gone, or a folder: done/ and rejected/ are two of them */
     memset(ret, 0, sizeof *ret);
@@ -182,13 +192,8 @@ static bool look_at(const struct sp_drop *drop, const char *name, int64_t now_ms
         ret->why = "it is no regular file";
     else if (ret->strange)
         ret->why = "its name has control characters or is too long";
-    else if ((uint64_t)about.st_size > max_bytes)
-        ret->why = "it is too large";
-    else if (ret->rest_ms < SP_DROP_REST_MS || !nobody_writes(drop, name, &sure) ||
-             (!sure && ret->rest_ms < SP_DROP_REST_UNSURE_MS))
-        ret->state = SP_DROP_GROWING;
     else
-        ret->state = SP_DROP_COMPLETE;
+        judge_bytes(ret, drop, name, max_bytes);
     return true;
 }
 
@@ -367,12 +372,13 @@ static enum sp_status check_moved(struct sp_drop *drop, const char *name, const 
                                   enum sp_drop_place place, const char *as, struct sp_err *err)
 {
     struct stat about;
+    bool sure;
     if (stamp->inode == 0)
         return SP_OK;
     if (fstatat(drop->places[place], as, &about, AT_SYMLINK_NOFOLLOW) != 0)
         return sp_fail_errno(err, "%s/%s/%s: cannot be looked at", drop->path, place_names[place], as);
     struct sp_drop_stamp moved = stamp_of(&about);
-    if (same_stamp(&moved, stamp))
+    if (same_stamp(&moved, stamp) && nobody_writes(drop->places[place], as, &sure))
         return SP_OK;
     if (renameat2(drop->places[place], as, drop->folder, name, RENAME_NOREPLACE) != 0)
         return sp_fail(err, SP_E_CONFLICT,

@@ -69,7 +69,7 @@ enum sp_status sp_drop_free_name(struct sp_drop *drop, enum sp_drop_place place,
 enum sp_status sp_drop_write(struct sp_drop *drop, enum sp_drop_place place, const char *name, const char *suffix,
                              const void *bytes, size_t length, struct sp_err *err);
 /* Move name to place/as, if it still has this stamp (zero: whatever it is). SP_E_EXISTS: somebody took the name there meanwhile;
- * SP_E_NOTFOUND: it is gone; SP_E_CONFLICT: the name has other bytes by now, and keeps them. Durable. */
+ * SP_E_NOTFOUND: it is gone; SP_E_CONFLICT: the name has other bytes by now, or will have, and keeps them. Durable. */
 enum sp_status sp_drop_move(struct sp_drop *drop, const char *name, const struct sp_drop_stamp *stamp,
                             enum sp_drop_place place, const char *as, struct sp_err *err);
 /* Wait until something happens in the folder, the other descriptor (a signal's; -1: none) becomes readable, or the time is over.

@@ -143,6 +143,22 @@ static void test_what_is_refused(void **state)
     assert_null(bytes);
 }
 
+static void test_large_and_growing(void **state)
+{
+    struct world *world = *state;
+    char big[102] = {0};
+    memset(big, 'x', 101);
+    put(world, "big.csv", big, 0);
+    int fd = open(at(world, "big.csv"), O_WRONLY);
+    struct sp_drop_file *files = look(world, 1);
+    assert_int_equal(files[0].state, SP_DROP_GROWING);
+    free(files);
+    close(fd);
+    files = look(world, 1);
+    assert_int_equal(files[0].state, SP_DROP_REFUSED);
+    free(files);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -217,6 +233,10 @@ static void test_replaced_meanwhile(void **state)
     expect_text(world, "a.csv", "longer");
     assert_int_equal(sp_drop_read(world->drop, "a.csv", 100, &bytes, &length, &again, NULL), SP_OK);
     free(bytes);
+    int fd = open(at(world, "a.csv"), O_WRONLY); /* will be written */
+    assert_int_equal(sp_drop_move(world->drop, "a.csv", &again, SP_DROP_DONE, "a.csv", NULL), SP_E_CONFLICT);
+    expect_text(world, "a.csv", "longer");
+    close(fd);
     assert_int_equal(sp_drop_move(world->drop, "a.csv", &again, SP_DROP_DONE, "a.csv", NULL), SP_OK);
     expect_text(world, "done/a.csv", "longer");
 }
@@ -279,17 +299,10 @@ static void test_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_what_is_taken),
-        TEST(test_open_for_writing),
-        TEST(test_time_ahead),
-        TEST(test_what_is_refused),
-        TEST(test_names),
-        TEST(test_moves_never_replace),
-        TEST(test_replaced_meanwhile),
-        TEST(test_not_read_while_written),
-        TEST(test_one_at_a_time),
-        TEST(test_places_are_folders),
-        TEST(test_wait),
+        TEST(test_what_is_taken),       TEST(test_open_for_writing),   TEST(test_time_ahead),
+        TEST(test_what_is_refused),     TEST(test_large_and_growing),  TEST(test_names),
+        TEST(test_moves_never_replace), TEST(test_replaced_meanwhile), TEST(test_not_read_while_written),
+        TEST(test_one_at_a_time),       TEST(test_places_are_folders), TEST(test_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
