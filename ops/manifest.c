@@ -43,9 +43,11 @@ static const char parse_help[] =
     "  --ports LIST     the site's ports (JFK,LIS): with several legs they choose the one that names the "
     "manifest\n\n"
     "Example: sallyport manifest parse ZX417.edi --json\n";
-static const char list_help[] = "Usage: sallyport manifest list [--json] [--config FILE]\n"
-                                "Every manifest with its version, state and number of travellers.\n"
-                                "Example: sallyport manifest list\n";
+static const char list_help[] =
+    "Usage: sallyport manifest list [--json] [--config FILE]\n"
+    "Every manifest with its version, state and number of travellers. One that cannot be opened is said on\n"
+    "stderr and hides no other.\n"
+    "Example: sallyport manifest list\n";
 static const char show_help[] =
     "Usage: sallyport manifest show ID [--json] [--names] [--config FILE]\n"
     "Every traveller of the current version: reference, pseudonym (what lanes see) and the state of the portrait.\n"
@@ -209,8 +211,14 @@ static int list_run(int argc, char **argv)
         status = sp_manifest_list(&ids, &count, desk.durable, &err);
     if (status == SP_OK && !as_json && count > 0)
         printf("%-44s %7s  %-9s %10s %14s\n", "MANIFEST", "VERSION", "STATE", "TRAVELLERS", "WITH PORTRAIT");
-    for (int i = 0; status == SP_OK && i < count; i++)
-        status = list_one(&desk, ids[i], as_json, &err);
+    for (int i = 0; status == SP_OK && i < count; i++) {
+        struct sp_err broken = {0};
+        enum sp_status one = list_one(&desk, ids[i], as_json, &broken);
+        if (one == SP_E_UNAVAILABLE || one == SP_E_TIMEOUT)
+            status = sp_fail(&err, one, "%s", broken.text);
+        else if (one != SP_OK) /* one that is broken hides no other */
+            code = sp_command_fail(&broken);
+    }
     if (status == SP_OK && count == 0 && !as_json)
         printf("no manifest; publish one with `sallyport manifest publish FILE.csv --portraits DIR`\n");
     if (status != SP_OK)

@@ -75,8 +75,12 @@ static enum sp_status begin(struct reconciling *r, struct journey *journey, stru
     return status;
 }
 
+/* Once, however often it is named. */
 static enum sp_status add_journey(struct reconciling *r, const char *id, struct sp_err *err)
 {
+    for (int i = 0; i < r->count; i++)
+        if (strcmp(r->journeys[i].manifest.index->id, id) == 0)
+            return SP_OK;
     if (r->count == JOURNEYS_MAX)
         return sp_fail(err, SP_E_LIMIT, "more than %d journeys at once: take a shorter time", JOURNEYS_MAX);
     struct journey *journey = &r->journeys[r->count++];
@@ -187,7 +191,7 @@ static enum sp_status run(struct reconciling *r, const struct sp_ops_line *line,
         status = add_journey(r, line->operands[i], err);
     if (status == SP_OK)
         status = read_streams(r, err);
-    if (status == SP_OK && (span_ms || line->count > 1))
+    if (status == SP_OK && (span_ms || r->count > 1))
         return show_many(r, err);
     if (status == SP_OK) {
         struct sp_reconcile_view view = view_of(r, &r->journeys[0]);

@@ -32,6 +32,14 @@ struct watching {
     char (*told)[SP_DROP_NAME_MAX + 1];
 };
 
+/* A file under way, as it was when it was read: another may come under its name while it is published. */
+struct reading {
+    const char *name;
+    struct sp_drop_stamp stamp, signature_stamp;
+    uint8_t *bytes, *signature; /* owned */
+    size_t length, signature_length;
+};
+
 /* ---- telling ---- */
 
 static void tell(const struct watching *w, const char *name, const char *as, const struct sp_watch_taken *taken)
@@ -67,23 +75,24 @@ static void tell(const struct watching *w, const char *name, const char *as, con
 }
 
 /* A file that is left alone is told once. */
-static void tell_left(struct watching *w, const struct sp_drop_file *file)
+static void tell_left(struct watching *w, const struct sp_drop_file *file, const char *why)
 {
     for (int i = 0; i < w->told_count; i++)
         if (strcmp(w->told[i], file->name) == 0)
             return;
     if (w->told_count < TOLD_MAX)
         memcpy(w->told[w->told_count++], file->name, sizeof file->name);
-    sp_log(&w->log, SP_LOG_WARN, "WAT-LEFT", "file=%s is left alone: %s", file->name, file->why);
+    sp_log(&w->log, SP_LOG_WARN, "WAT-LEFT", "file=%s is left alone: %s", file->name, why);
 }
 
 /* ---- one file ---- */
 
 /* Its papers, then the file, then its signature: a run that dies in between finds the file where it was and does
  * all again. */
-static enum sp_status put_away(struct watching *w, const char *name, const struct sp_watch_taken *taken,
+static enum sp_status put_away(struct watching *w, const struct reading *file, const struct sp_watch_taken *taken,
                                char ret_as[NAME_ROOM], struct sp_err *err)
 {
+    const char *name = file->name;
     enum sp_drop_place place = taken->outcome == SP_WATCH_TAKEN ? SP_DROP_DONE : SP_DROP_REJECTED;
     char signature[SP_DROP_NAME_MAX + 8], signature_as[NAME_ROOM + 8];
     enum sp_status status = sp_drop_free_name(w->drop, place, name, ret_as, err);
@@ -96,22 +105,25 @@ static enum sp_status put_away(struct watching *w, const char *name, const struc
             sp_drop_write(w->drop, place, ret_as, ".reason.txt", taken->reason ? taken->reason : taken->err.text,
                           taken->reason ? taken->reason_length : strlen(taken->err.text), err);
     if (status == SP_OK)
-        status = sp_drop_move(w->drop, name, place, ret_as, err);
+        status = sp_drop_move(w->drop, name, &file->stamp, place, ret_as, err);
     snprintf(signature, sizeof signature, "%s" SP_SIGNATURE_SUFFIX, name);
     snprintf(signature_as, sizeof signature_as, "%s" SP_SIGNATURE_SUFFIX, ret_as);
     if (status == SP_OK && sp_drop_there(w->drop, signature))
-        (void)sp_drop_move(w->drop, signature, place, signature_as, NULL);
+        (void)sp_drop_move(w->drop, signature, &file->signature_stamp, place, signature_as, NULL);
     return status;
 }
 
 /* True: go on with the next file. */
-static bool finish(struct watching *w, const char *name, struct sp_watch_taken *taken)
+static bool finish(struct watching *w, const struct reading *file, struct sp_watch_taken *taken)
 {
+    const char *name = file->name;
     char as[NAME_ROOM] = "";
     struct sp_err err = {0};
-    if (taken->outcome != SP_WATCH_LATER && put_away(w, name, taken, as, &err) != SP_OK) {
+    bool changed = false;
+    if (taken->outcome != SP_WATCH_LATER && put_away(w, file, taken, as, &err) != SP_OK) {
         sp_fail(&taken->err, err.status, "%s", err.text); /* a full disk, for one */
         taken->outcome = SP_WATCH_LATER;
+        changed = err.status == SP_E_CONFLICT || err.status == SP_E_NOTFOUND; /* by its sender: as if it grew */
     }
     w->taken += taken->outcome == SP_WATCH_TAKEN;
     w->rejected += taken->outcome == SP_WATCH_REJECTED;
@@ -124,47 +136,57 @@ static bool finish(struct watching *w, const char *name, struct sp_watch_taken *
         tell(w, name, "", taken);
     snprintf(w->later, sizeof w->later, "%s", name);
     w->why_later = taken->err;
-    return false;
+    return changed;
 }
 
-/* SP_E_NOTFOUND: it is not there yet, and there is time. */
-static enum sp_status read_signature(struct watching *w, const struct sp_drop_file *file, uint8_t **ret_bytes,
-                                     size_t *ret_length, struct sp_err *err)
+/* SP_E_NOTFOUND: it is not there yet, or only half of it, and there is time. */
+static enum sp_status read_signature(struct watching *w, const struct sp_drop_file *file, struct reading *reading,
+                                     struct sp_err *err)
 {
     char name[SP_DROP_NAME_MAX + 8];
+    struct sp_signature parsed;
+    bool time = file->rest_ms < SIGNATURE_MS;
     if (!w->carriers)
         return SP_OK;
     snprintf(name, sizeof name, "%s" SP_SIGNATURE_SUFFIX, file->name);
-    enum sp_status status = sp_drop_read(w->drop, name, SP_SIGNATURE_TEXT_MAX, ret_bytes, ret_length, err);
-    if (status == SP_E_NOTFOUND)
-        return file->rest_ms < SIGNATURE_MS ? status : SP_OK; /* taking says what is missing */
-    return status;
+    enum sp_status status = sp_drop_read(w->drop, name, SP_SIGNATURE_TEXT_MAX, &reading->signature,
+                                         &reading->signature_length, &reading->signature_stamp, err);
+    if (status == SP_OK && time &&
+        sp_signature_parse(&parsed, name, reading->signature, reading->signature_length, err) != SP_OK)
+        status = SP_E_NOTFOUND;
+    if (status == SP_E_CONFLICT)
+        status = SP_E_NOTFOUND;
+    return status == SP_E_NOTFOUND && !time ? SP_OK : status; /* taking says what is missing */
 }
 
 static bool take(struct watching *w, const struct sp_drop_file *file)
 {
     struct sp_watch_taken taken = {0};
-    uint8_t *bytes = NULL, *signature = NULL;
-    size_t length = 0, signature_length = 0;
-    enum sp_status status = read_signature(w, file, &signature, &signature_length, &taken.err);
-    if (status == SP_E_NOTFOUND) {
-        w->left++;
-        return true;
-    }
+    struct reading reading = {.name = file->name};
+    bool next = true, read = true;
+    enum sp_status status = read_signature(w, file, &reading, &taken.err);
     if (status == SP_OK)
-        status = sp_drop_read(w->drop, file->name, SP_LISTING_MAX_BYTES, &bytes, &length, &taken.err);
+        status = sp_drop_read(w->drop, file->name, SP_LISTING_MAX_BYTES, &reading.bytes, &reading.length,
+                              &reading.stamp, &taken.err);
     if (status == SP_OK) {
-        sp_watch_take(&taken, &w->watch, file->name, bytes, length, signature, signature_length);
-        sp_seal_wipe(bytes, length);
+        sp_watch_take(&taken, &w->watch, file->name, reading.bytes, reading.length, reading.signature,
+                      reading.signature_length);
+        sp_seal_wipe(reading.bytes, reading.length);
     } else if (status == SP_E_LIMIT) {
         struct sp_err why = taken.err;
         sp_watch_reject(&taken, why.text);
-    } else {
+    } else if (status == SP_E_NOMEM) {
         taken.outcome = SP_WATCH_LATER;
+    } else { /* somebody writes it, or it is not for this service: nobody else's file waits for that */
+        if (status != SP_E_NOTFOUND && status != SP_E_CONFLICT)
+            tell_left(w, file, taken.err.text);
+        w->left++;
+        read = false;
     }
-    free(bytes);
-    free(signature);
-    bool next = finish(w, file->name, &taken);
+    if (read)
+        next = finish(w, &reading, &taken);
+    free(reading.bytes);
+    free(reading.signature);
     sp_watch_taken_clear(&taken);
     return next;
 }
@@ -188,11 +210,12 @@ static enum sp_status look(struct watching *w, bool *ret_growing, struct sp_err 
         } else if (files[i].state == SP_DROP_COMPLETE) {
             next = take(w, &files[i]);
         } else if (files[i].regular && !files[i].strange) {
+            const struct reading unread = {.name = files[i].name, .stamp = files[i].stamp};
             sp_watch_reject(&taken, files[i].why);
-            next = finish(w, files[i].name, &taken);
+            next = finish(w, &unread, &taken);
             sp_watch_taken_clear(&taken);
         } else {
-            tell_left(w, &files[i]);
+            tell_left(w, &files[i], files[i].why);
         }
         w->stop = w->stop || sp_drop_wait(w->drop, w->signals, 0);
     }

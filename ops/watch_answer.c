@@ -15,24 +15,25 @@
 
 struct answering {
     const struct sp_watch_question *question;
-    struct sp_desk_manifest manifest;
-    struct sp_row *rows; /* of the index, opened only when an id does not say who it is; owned */
+    struct sp_manifest_keys keys;
+    struct sp_manifest_index *index; /* of the version that stands; owned */
+    struct sp_row *rows;             /* the same; owned */
 };
 
-/* ---- who is who ---- */
-
-static enum sp_status open_rows(struct answering *a, struct sp_err *err)
+static enum sp_status load(struct answering *a, struct sp_err *err)
 {
-    const struct sp_manifest_index *index = a->manifest.index;
-    enum sp_status status = SP_OK;
-    a->rows = calloc((size_t)index->row_count + 1, sizeof *a->rows);
-    if (!a->rows)
-        return sp_fail(err, SP_E_NOMEM, "no memory for %d travellers", index->row_count);
-    for (int i = 0; i < index->row_count && status == SP_OK; i++)
-        status = sp_manifest_load_row(&a->rows[i], a->question->desk->durable, index->id, &index->rows[i],
-                                      &a->manifest.keys, err);
-    return status;
+    const char *manifest = a->question->roster->manifest;
+    struct sp_store *durable = a->question->desk->durable;
+    struct sp_manifest_reader reader = sp_desk_reader(a->question->desk);
+    uint64_t version = 0;
+    enum sp_manifest_state state;
+    enum sp_status status = sp_manifest_open_keys(&a->keys, durable, manifest, &reader, err);
+    return status == SP_OK
+               ? sp_manifest_load_current(&a->index, &a->rows, &version, &state, durable, manifest, &a->keys, err)
+               : status;
 }
+
+/* ---- who is who ---- */
 
 static bool same(const struct sp_row *a, const struct sp_row *b, enum sp_column column)
 {
@@ -40,22 +41,36 @@ static bool same(const struct sp_row *a, const struct sp_row *b, enum sp_column 
            strcmp(a->values[column], b->values[column]) == 0;
 }
 
-/* Into the index's rows. A row keeps its id whatever it is called later, so that an id alone may not find it. */
-static enum sp_status find(struct answering *a, const struct sp_row *row, int *ret_at, struct sp_err *err)
+static bool same_document(const struct sp_row *a, const struct sp_row *b)
 {
-    const struct sp_manifest_index *index = a->manifest.index;
+    return same(a, b, SP_COLUMN_DOC_NUMBER) && same(a, b, SP_COLUMN_DOC_ISSUER);
+}
+
+/* Is this who the message speaks of? By the reference, without one by the document, else its id has to do. */
+static bool is_the_one(const struct sp_row *standing, const struct sp_row *row)
+{
+    if (row->values[SP_COLUMN_TRAVELLER_REF][0])
+        return same(standing, row, SP_COLUMN_TRAVELLER_REF);
+    return !row->values[SP_COLUMN_DOC_NUMBER][0] || same_document(standing, row);
+}
+
+/* Into the index's rows. A row keeps its id whatever it is called later, so that an id alone may find nobody, or
+ * whoever had this reference before. */
+static int find(const struct answering *a, const struct sp_row *row)
+{
+    const struct sp_manifest_index *index = a->index;
     uint8_t id[SP_ROW_BYTES];
-    sp_manifest_row_id(id, row, &a->manifest.keys);
+    sp_manifest_row_id(id, row, &a->keys);
     const struct sp_index_row *found = sp_index_find(index, id);
-    *ret_at = found ? (int)(found - index->rows) : NOT_THERE;
-    if (found)
-        return SP_OK;
-    enum sp_status status = a->rows ? SP_OK : open_rows(a, err);
-    for (int i = 0; status == SP_OK && i < index->row_count && *ret_at == NOT_THERE; i++)
-        if (same(&a->rows[i], row, SP_COLUMN_TRAVELLER_REF) ||
-            (same(&a->rows[i], row, SP_COLUMN_DOC_NUMBER) && same(&a->rows[i], row, SP_COLUMN_DOC_ISSUER)))
-            *ret_at = i;
-    return status;
+    if (found && is_the_one(&a->rows[found - index->rows], row))
+        return (int)(found - index->rows);
+    for (int i = 0; i < index->row_count; i++)
+        if (same(&a->rows[i], row, SP_COLUMN_TRAVELLER_REF))
+            return i;
+    for (int i = 0; i < index->row_count; i++)
+        if (same_document(&a->rows[i], row))
+            return i;
+    return NOT_THERE;
 }
 
 /* The row that a traveller of the message became; NULL: none, as of two that are one the other counts. */
@@ -74,24 +89,21 @@ static const struct sp_row *row_of(const struct sp_roster *roster, const struct 
 
 /* ---- writing ---- */
 
-static enum sp_status judge(struct answering *a, const struct sp_traveller *traveller, int pack,
-                            char text[TEXT_MAX], struct sp_err *err)
+static void judge(const struct answering *a, const struct sp_traveller *traveller, int pack, char text[TEXT_MAX])
 {
     const struct sp_row *row = row_of(a->question->roster, traveller);
-    int at = NOT_THERE, lack = SP_REASON_NO_PORTRAIT;
-    enum sp_status status = row ? find(a, row, &at, err) : SP_OK;
-    if (status == SP_OK && at != NOT_THERE && pack >= 0)
-        lack = sp_ready_lack(&a->manifest.index->rows[at], pack);
+    int at = row ? find(a, row) : NOT_THERE, lack = SP_REASON_NO_PORTRAIT;
+    if (at != NOT_THERE && pack >= 0)
+        lack = sp_ready_lack(&a->index->rows[at], pack);
     text[0] = 0;
     if (lack != SP_REASON_NONE)
         snprintf(text, TEXT_MAX, SP_CUSRES_NO_PORTRAIT "%s", sp_reason_word(lack));
-    return status;
 }
 
-static enum sp_status write_one(char **ret_text, size_t *ret_length, struct answering *a, struct sp_err *err)
+static enum sp_status write_one(char **ret_text, size_t *ret_length, const struct answering *a, struct sp_err *err)
 {
     const struct sp_listing *about = a->question->about;
-    int pack = sp_manifest_index_pack(a->manifest.index, a->question->pack);
+    int pack = sp_manifest_index_pack(a->index, a->question->pack);
     char interchange[24];
     int64_t now_ms = sp_clock_wall_ms();
     struct sp_cusres_options options = {
@@ -103,7 +115,7 @@ static enum sp_status write_one(char **ret_text, size_t *ret_length, struct answ
     if (!verdicts || !texts)
         status = sp_fail(err, SP_E_NOMEM, "no memory for the answer to %d travellers", about->traveller_count);
     for (int i = 0; i < about->traveller_count && status == SP_OK; i++) {
-        status = judge(a, &about->travellers[i], pack, texts[i], err);
+        judge(a, &about->travellers[i], pack, texts[i]);
         verdicts[i] =
             (struct sp_cusres_verdict){i, texts[i][0] ? SP_CUSRES_INSUFFICIENT : SP_CUSRES_CLEARED, texts[i]};
     }
@@ -136,15 +148,15 @@ enum sp_status sp_watch_answer(char **answer, size_t *length, const struct sp_wa
     if (about->format != SP_LISTING_PAXLST ||
         (about->action != SP_ACTION_LIST && about->action != SP_ACTION_CHANGE) || about->traveller_count == 0)
         return SP_OK;
-    enum sp_status status = sp_desk_load(&a.manifest, question->desk, question->roster->manifest, err);
-    if (status == SP_OK && a.manifest.index->state < SP_MANIFEST_CLOSED)
+    enum sp_status status = load(&a, err);
+    if (status == SP_OK && a.index && a.index->state < SP_MANIFEST_CLOSED)
         status = write_one(&text, &text_length, &a, err);
     if (status == SP_OK && text)
         status = append(answer, length, text, text_length, err);
-    for (int i = 0; a.rows && i < a.manifest.index->row_count; i++)
-        sp_row_clear(&a.rows[i]);
-    free(a.rows);
+    if (a.rows)
+        sp_manifest_free_rows(&a.rows, a.index->row_count);
     free(text);
-    sp_desk_manifest_clear(&a.manifest);
+    sp_manifest_index_free(&a.index);
+    sp_seal_wipe(&a.keys, sizeof a.keys);
     return status;
 }

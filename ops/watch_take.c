@@ -148,8 +148,8 @@ static enum sp_status publish_one(struct taking *t, const struct sp_listing *lis
         memcpy(taken->manifest, t->report->manifest, sizeof taken->manifest);
         taken->version = t->report->version;
         taken->state = t->report->state;
-        taken->travellers += t->report->rows;
-        taken->lacks += t->report->lack_count;
+        taken->travellers = t->report->rows;
+        taken->lacks = t->report->lack_count;
         taken->published++;
         add_to_report(t, listing);
         const struct sp_watch_question question = {listing, roster, &t->desk, t->config.pack, t->watch->name};

@@ -26,10 +26,12 @@ struct sp_watch_taken {
     enum sp_watch_outcome outcome;
     struct sp_err err;
     int message_count, published;   /* in the file; of them applied */
-    int travellers, lacks, deviations;
-    char manifest[SP_MANIFEST_ID_MAX]; /* of the last message; "" */
+    int deviations;                 /* of all messages */
+    /* The version after the last message. */
+    char manifest[SP_MANIFEST_ID_MAX]; /* "": none was published */
     uint64_t version;
     enum sp_manifest_state state;
+    int travellers, lacks;          /* lacks: without a usable portrait */
     char carrier[32];               /* whose key signed it; "" */
     char *report;                   /* JSON, one document; owned */
     size_t report_length;

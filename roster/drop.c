@@ -126,19 +126,47 @@ static int64_t milliseconds(struct timespec time)
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Nobody has it open for writing, the kernel says: a lease is refused otherwise. *ret_sure false: it cannot say. */
-static bool nobody_writes(const struct sp_drop *drop, const char *name, bool *ret_sure)
+static struct sp_drop_stamp stamp_of(const struct stat *about)
 {
-    int fd = openat(drop->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    *ret_sure = false;
-    if (fd < 0)
-        return true;
+    return (struct sp_drop_stamp){about->st_dev, about->st_ino, (uint64_t)about->st_size,
+                                  (int64_t)about->st_mtim.tv_sec * 1000000000 + about->st_mtim.tv_nsec};
+}
+
+static bool same_stamp(const struct sp_drop_stamp *a, const struct sp_drop_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->changed_ns == b->changed_ns;
+}
+
+/* Nobody has it open for writing, the kernel says: a lease is refused otherwise. *ret_sure false: it cannot say. */
+static bool nobody_has_it(int fd, bool *ret_sure)
+{
     bool leased = fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
     *ret_sure = leased || errno == EAGAIN;
     if (leased)
         (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-    close(fd);
     return leased || !*ret_sure;
+}
+
+static bool nobody_writes(int folder, const char *name, bool *ret_sure)
+{
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    *ret_sure = false;
+    if (fd < 0)
+        return true;
+    bool nobody = nobody_has_it(fd, ret_sure);
+    close(fd);
+    return nobody;
+}
+
+/* What is too large need not rest, but a file that goes while it is written would be half a file there. */
+static void judge_bytes(struct sp_drop_file *file, const struct sp_drop *drop, const char *name, size_t max_bytes)
+{
+    bool sure, large = file->stamp.size > max_bytes;
+    bool written = !nobody_writes(drop->folder, name, &sure) || (!sure && file->rest_ms < SP_DROP_REST_UNSURE_MS);
+    if (large && !written)
+        file->why = "it is too large";
+    else
+        file->state = written || file->rest_ms < SP_DROP_REST_MS ? SP_DROP_GROWING : SP_DROP_COMPLETE;
 }
 
 /* False: it is left out. */
@@ -146,13 +174,13 @@ static bool look_at(const struct sp_drop *drop, const char *name, int64_t now_ms
                     struct sp_drop_file *ret)
 {
     struct stat about;
-    bool sure;
     if (fstatat(drop->folder, name, &about, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(about.st_mode))
         return false; /* gone, or a folder: done/ and rejected/ are two of them */
     memset(ret, 0, sizeof *ret);
     shown(ret->name, name);
     ret->strange = !sp_drop_name_ok(name);
     ret->regular = S_ISREG(about.st_mode);
+    ret->stamp = stamp_of(&about);
     int64_t changed_ms = milliseconds(about.st_mtim);
     if (changed_ms > now_ms) /* a copied time of a wrong clock; this one is the kernel's */
         changed_ms = milliseconds(about.st_ctim);
@@ -164,13 +192,8 @@ static bool look_at(const struct sp_drop *drop, const char *name, int64_t now_ms
         ret->why = "it is no regular file";
     else if (ret->strange)
         ret->why = "its name has control characters or is too long";
-    else if ((uint64_t)about.st_size > max_bytes)
-        ret->why = "it is too large";
-    else if (ret->rest_ms < SP_DROP_REST_MS || !nobody_writes(drop, name, &sure) ||
-             (!sure && ret->rest_ms < SP_DROP_REST_UNSURE_MS))
-        ret->state = SP_DROP_GROWING;
     else
-        ret->state = SP_DROP_COMPLETE;
+        judge_bytes(ret, drop, name, max_bytes);
     return true;
 }
 
@@ -247,30 +270,46 @@ static enum sp_status read_all(int fd, uint8_t *bytes, size_t length, const char
     return SP_OK;
 }
 
-enum sp_status sp_drop_read(struct sp_drop *drop, const char *name, size_t max_bytes, uint8_t **ret_bytes,
-                            size_t *ret_length, struct sp_err *err)
+/* Its bytes, if they are still those of the stamp when they have been read. */
+static enum sp_status read_open(int fd, const char *path, const char *name, size_t max_bytes, uint8_t **ret_bytes,
+                                struct sp_drop_stamp *ret_stamp, struct sp_err *err)
 {
     struct stat about;
+    struct sp_drop_stamp after;
+    bool sure;
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+        return sp_fail(err, SP_E_IO, "%s/%s: is no regular file", path, name);
+    *ret_stamp = stamp_of(&about);
+    if (!nobody_has_it(fd, &sure))
+        return sp_fail(err, SP_E_CONFLICT, "%s/%s: is being written", path, name);
+    if (ret_stamp->size > max_bytes)
+        return sp_fail(err, SP_E_LIMIT, "%s/%s: %lld bytes, the limit is %zu", path, name, (long long)about.st_size,
+                       max_bytes);
+    *ret_bytes = calloc((size_t)about.st_size + 1, 1);
+    if (!*ret_bytes)
+        return sp_fail(err, SP_E_NOMEM, "%s/%s: no memory for %lld bytes", path, name, (long long)about.st_size);
+    enum sp_status status = read_all(fd, *ret_bytes, (size_t)about.st_size, path, name, err);
+    if (status == SP_OK && fstat(fd, &about) != 0)
+        status = sp_fail_errno(err, "%s/%s: cannot be looked at", path, name);
+    after = stamp_of(&about);
+    if (status == SP_OK && !same_stamp(&after, ret_stamp))
+        status = sp_fail(err, SP_E_CONFLICT, "%s/%s: was written while it was read", path, name);
+    return status;
+}
+
+enum sp_status sp_drop_read(struct sp_drop *drop, const char *name, size_t max_bytes, uint8_t **ret_bytes,
+                            size_t *ret_length, struct sp_drop_stamp *ret_stamp, struct sp_err *err)
+{
     uint8_t *bytes = NULL;
-    enum sp_status status = SP_OK;
     int fd = openat(drop->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? sp_fail(err, SP_E_NOTFOUND, "%s/%s: does not exist", drop->path, name)
                                : sp_fail_errno(err, "%s/%s: cannot be opened", drop->path, name);
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
-        status = sp_fail(err, SP_E_IO, "%s/%s: is no regular file", drop->path, name);
-    else if ((uint64_t)about.st_size > max_bytes)
-        status = sp_fail(err, SP_E_LIMIT, "%s/%s: %lld bytes, the limit is %zu", drop->path, name,
-                         (long long)about.st_size, max_bytes);
-    else if (!(bytes = calloc((size_t)about.st_size + 1, 1)))
-        status =
-            sp_fail(err, SP_E_NOMEM, "%s/%s: no memory for %lld bytes", drop->path, name, (long long)about.st_size);
-    else
-        status = read_all(fd, bytes, (size_t)about.st_size, drop->path, name, err);
+    enum sp_status status = read_open(fd, drop->path, name, max_bytes, &bytes, ret_stamp, err);
     close(fd);
     if (status == SP_OK) {
         *ret_bytes = bytes;
-        *ret_length = (size_t)about.st_size;
+        *ret_length = (size_t)ret_stamp->size;
     } else {
         free(bytes);
     }
@@ -327,8 +366,29 @@ enum sp_status sp_drop_write(struct sp_drop *drop, enum sp_drop_place place, con
     return status;
 }
 
-enum sp_status sp_drop_move(struct sp_drop *drop, const char *name, enum sp_drop_place place, const char *as,
-                            struct sp_err *err)
+/* Only now that the name is out of everybody's reach it is sure what it was. What came under it meanwhile goes
+ * back; should even that have been replaced in this moment, it stays here: its sender has taken it back himself. */
+static enum sp_status check_moved(struct sp_drop *drop, const char *name, const struct sp_drop_stamp *stamp,
+                                  enum sp_drop_place place, const char *as, struct sp_err *err)
+{
+    struct stat about;
+    bool sure;
+    if (stamp->inode == 0)
+        return SP_OK;
+    if (fstatat(drop->places[place], as, &about, AT_SYMLINK_NOFOLLOW) != 0)
+        return sp_fail_errno(err, "%s/%s/%s: cannot be looked at", drop->path, place_names[place], as);
+    struct sp_drop_stamp moved = stamp_of(&about);
+    if (same_stamp(&moved, stamp) && nobody_writes(drop->places[place], as, &sure))
+        return SP_OK;
+    if (renameat2(drop->places[place], as, drop->folder, name, RENAME_NOREPLACE) != 0)
+        return sp_fail(err, SP_E_CONFLICT,
+                       "%s/%s: was replaced twice meanwhile; the first of them is %s/%s, not read", drop->path,
+                       name, place_names[place], as);
+    return sp_fail(err, SP_E_CONFLICT, "%s/%s: was replaced or written meanwhile", drop->path, name);
+}
+
+enum sp_status sp_drop_move(struct sp_drop *drop, const char *name, const struct sp_drop_stamp *stamp,
+                            enum sp_drop_place place, const char *as, struct sp_err *err)
 {
     if (renameat2(drop->folder, name, drop->places[place], as, RENAME_NOREPLACE) != 0) {
         if (errno == EEXIST)
@@ -337,7 +397,8 @@ enum sp_status sp_drop_move(struct sp_drop *drop, const char *name, enum sp_drop
             return sp_fail(err, SP_E_NOTFOUND, "%s/%s: is gone", drop->path, name);
         return sp_fail_errno(err, "%s/%s: cannot be moved to %s/", drop->path, name, place_names[place]);
     }
+    enum sp_status status = check_moved(drop, name, stamp, place, as, err);
     (void)fsync(drop->places[place]); /* a name that comes back after a power cut is published again: no harm */
     (void)fsync(drop->folder);
-    return SP_OK;
+    return status;
 }

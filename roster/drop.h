@@ -24,6 +24,13 @@ struct sp_drop;
 enum sp_status sp_drop_open(struct sp_drop **ret_drop, const char *directory, struct sp_err *err);
 void sp_drop_free(struct sp_drop **drop);
 
+/* Which bytes a name had: what takes the name later, or is written in place, has another stamp. Zero: not known. (No
+ * time of the inode: a move changes it.) */
+struct sp_drop_stamp {
+    uint64_t device, inode, size;
+    int64_t changed_ns;
+};
+
 enum sp_drop_state {
     SP_DROP_COMPLETE, /* may be read */
     SP_DROP_GROWING,  /* look again later */
@@ -36,6 +43,7 @@ struct sp_drop_file {
     bool strange;     /* the name cannot be shown or kept as it is: name holds a form that can */
     const char *why;  /* of SP_DROP_REFUSED; static */
     int64_t rest_ms;  /* since it was last changed */
+    struct sp_drop_stamp stamp;
 };
 /* What lies there, by name; hidden files, NAME.sig, NAME.part, NAME.tmp and folders are left out. *ret_files is one
  * allocation, the caller frees it. now_ms: wall clock. */
@@ -46,9 +54,10 @@ bool sp_drop_ignores(const char *name);
 /* True for a name that is kept as it is: no control characters, UTF-8 or not, not too long, no '/'. */
 bool sp_drop_name_ok(const char *name);
 
-/* A regular file of the folder; the caller frees. SP_E_NOTFOUND, SP_E_LIMIT, SP_E_IO. */
+/* A regular file of the folder; the caller frees. ret_stamp: of what was read, also with SP_E_LIMIT. SP_E_NOTFOUND, SP_E_LIMIT, SP_E_IO;
+ * SP_E_CONFLICT: somebody writes it. */
 enum sp_status sp_drop_read(struct sp_drop *drop, const char *name, size_t max_bytes, uint8_t **ret_bytes,
-                            size_t *ret_length, struct sp_err *err);
+                            size_t *ret_length, struct sp_drop_stamp *ret_stamp, struct sp_err *err);
 bool sp_drop_there(struct sp_drop *drop, const char *name);
 
 enum sp_drop_place { SP_DROP_DONE, SP_DROP_REJECTED };
@@ -59,9 +68,10 @@ enum sp_status sp_drop_free_name(struct sp_drop *drop, enum sp_drop_place place,
 /* Write place/<name><suffix>, replacing what a run that died has left. Durable when it returns. */
 enum sp_status sp_drop_write(struct sp_drop *drop, enum sp_drop_place place, const char *name, const char *suffix,
                              const void *bytes, size_t length, struct sp_err *err);
-/* Move name to place/as. SP_E_EXISTS: somebody took the name meanwhile; SP_E_NOTFOUND: it is gone. Durable. */
-enum sp_status sp_drop_move(struct sp_drop *drop, const char *name, enum sp_drop_place place, const char *as,
-                            struct sp_err *err);
+/* Move name to place/as, if it still has this stamp (zero: whatever it is). SP_E_EXISTS: somebody took the name there meanwhile;
+ * SP_E_NOTFOUND: it is gone; SP_E_CONFLICT: the name has other bytes by now, or will have, and keeps them. Durable. */
+enum sp_status sp_drop_move(struct sp_drop *drop, const char *name, const struct sp_drop_stamp *stamp,
+                            enum sp_drop_place place, const char *as, struct sp_err *err);
 /* Wait until something happens in the folder, the other descriptor (a signal's; -1: none) becomes readable, or the time is over.
  * True: the other descriptor is readable. */
 bool sp_drop_wait(struct sp_drop *drop, int other, int timeout_ms);

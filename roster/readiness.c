@@ -61,6 +61,7 @@ static void read_list(struct sp_ready_list *list, const struct sp_manifest_index
     if (!newest)
         return;
     list->received = true;
+    list->in_parts = newest->part > 0;
     for (int i = 0; i < index->receipt_count; i++) {
         const struct sp_index_receipt *receipt = &index->receipts[i];
         if (receipt->group != group || receipt->action != SP_ACTION_LIST || receipt->series != newest->series ||
@@ -96,7 +97,7 @@ static void judge_list(struct sp_readiness *r, int group, enum sp_manifest_state
     if (list->missing_count > 0)
         problem(r, SP_READY_BLOCKS, "parts", "the %s lacks %d of %d parts: %s%s", words[group], list->missing_count,
                 list->parts_of, numbers, list->missing_count > SP_READY_MAX_MISSING ? " ..." : "");
-    else if (list->parts_of == 0 && state == SP_MANIFEST_PARTIAL)
+    else if (list->parts_of == 0 && (list->in_parts || state == SP_MANIFEST_PARTIAL))
         problem(r, SP_READY_BLOCKS, "parts", "the last part of the %s has not come (%d received)", words[group],
                 list->parts);
     if (list->declared >= 0 && list->declared != list->travellers)

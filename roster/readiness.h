@@ -67,6 +67,7 @@ void sp_ready_facts_default(struct sp_ready_facts *ret_facts); /* zeroed, with t
 /* The newest list of one group, with its parts. */
 struct sp_ready_list {
     bool received;
+    bool in_parts;       /* its messages are numbered: the last one tells how many there are */
     int parts, parts_of; /* received; how many there are, 0: the last has not come (or the format has no parts: 1, 1) */
     int missing_count;   /* of 1..parts_of */
     uint16_t missing[SP_READY_MAX_MISSING];

@@ -40,7 +40,7 @@ static void say_failure(struct sp_job *job, enum sp_status status, const struct 
     if (status == SP_E_TIMEOUT && sp_job_expired(job, sp_clock_mono_ns()))
         sp_answer_plain(job, SP_ANSWER_EXPIRED, SP_REASON_BUDGET_SPENT, NULL);
     else if (status == SP_E_UNAVAILABLE || status == SP_E_TIMEOUT)
-        sp_answer_plain(job, SP_ANSWER_ERROR, SP_REASON_STORE_UNAVAILABLE, NULL);
+        sp_answer_plain(job, SP_ANSWER_ERROR, SP_REASON_STORE_UNAVAILABLE, err->text); /* which */
     else if (status == SP_E_NOTFOUND)
         sp_answer_plain(job, SP_ANSWER_ERROR, SP_REASON_GALLERY_STALE, err->text);
     else

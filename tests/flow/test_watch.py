@@ -42,13 +42,13 @@ def listing(travellers, number, count=3, carrier="ZX"):
     return "\n".join(lines) + "\n"
 
 
-def paxlst(number, people, part="01:F"):
-    """A passenger list, or a part of one: (reference, document number) of each."""
-    body = [f"UNH+1+PAXLST:D:05B:UN:IATA+ZX{number}/{LOCAL:%y%m%d}/1200+{part}", "BGM+745", "RFF+TN:ZXTEST0001",
+def paxlst(number, people, part="01:F", function="745"):
+    """A passenger list, a part of one, or a change: (reference, document number) of each."""
+    body = [f"UNH+1+PAXLST:D:05B:UN:IATA+ZX{number}/{LOCAL:%y%m%d}/1200+{part}", f"BGM+{function}", "RFF+TN:ZXTEST0001",
             "NAD+MS+++OPERATIONS DESK", f"TDT+20+ZX{number}", "LOC+125+JFK", f"DTM+189:{LOCAL:%y%m%d%H%M}:201",
             "LOC+87+LIS", f"DTM+232:{LATER:%y%m%d%H%M}:201"]
     for reference, number_ in people:
-        body += [f"NAD+FL+++SAMPLE:PERSON {reference}", "ATT+2++F", "DTM+329:900101:101", "NAT+2+UTO", "RFF+AVF:PNR123",
+        body += [f"NAD+FL+++SAMPLE:PERSON {number_}", "ATT+2++F", "DTM+329:900101:101", "NAT+2+UTO", "RFF+AVF:PNR123",
                  f"RFF+ABO:{reference}", f"DOC+P:110:111+{number_}", "DTM+36:310630:101", "LOC+91+UTO"]
     body.append(f"CNT+42:{len(people)}")
     body.append(f"UNT+{len(body) + 1}+1")
@@ -123,6 +123,24 @@ def papers_that_cannot_be_written(stack, travellers, folder):
     check(told["outcome"] == "taken" and told["version"] == 1, f"then it is taken, and published once: {told}")
 
 
+def who_has_a_portrait(stack, travellers, folder):
+    """A row keeps its id under a later reference: whoever gets the reference it had is not answered for it. Two messages."""
+    drop, portraits = folder / "drop", folder / "portraits"
+    put(drop / "1.edi", paxlst("509", [("P1F1", "X00000017")], "01:C") + paxlst("509", [("NONE", "X90000003")], "02:F"))
+    put(drop / "2.edi", paxlst("509", [("NEWREF", "X00000017")], function="745+CP"))
+    told = once(stack, folder)
+    check([told[name]["travellers"] for name in ("1.edi", "2.edi")] == [2, 2], f"two messages of two travellers: {told}")
+    check(told["1.edi"]["without_portrait"] == 1, f"one of them without: {told}")
+    portraits.rename(folder / "away")
+    portraits.mkdir()
+    put(drop / "3.edi", paxlst("509", [("P1F1", "X90000022"), ("NEWREF", "X00000017")], function="745+CP"))
+    check(once(stack, folder)["3.edi"]["travellers"] == 3, "another person under the first reference")
+    portraits.rmdir()
+    (folder / "away").rename(portraits)
+    first, second = (drop / "done/3.edi.answer.edi").read_text().split("RFF+ABO:P1F1")[1].split("RFF+ABO:NEWREF")
+    check("4Z" in first and "0Z" in second, f"who is cleared:\n{first}\n{second}")
+
+
 class Watcher:
     def __init__(self, stack, folder):
         self.log = open(folder / "watch.log", "ab")
@@ -155,6 +173,29 @@ def killed_in_the_middle(stack, travellers, folder):
         away_and_back(stack, travellers, folder)
         watcher.process.send_signal(signal.SIGTERM)
         check(watcher.process.wait(timeout=10) == 0, "SIGTERM ends it well")
+
+
+def replaced_in_the_middle(stack, travellers, folder):
+    """Another file comes under the name while the first is published: it is neither lost nor filed as done."""
+    drop, id_ = folder / "drop", manifest("512")
+    second = listing(travellers, "512", 1)
+    stack.signal("worker-1", signal.SIGSTOP)
+    put(drop / "same.csv", listing(travellers, "512", 2))
+    process = subprocess.Popen(watch(stack, folder, "--once"), stdout=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: stack.redis("ledger", "EXISTS", f"sp:m:{{{id_}}}:portraits") == "1", 15, "the publish began")
+        put(drop / "same.csv", second)
+        stack.signal("worker-1", signal.SIGCONT)
+        told = json.loads(process.communicate(timeout=20)[0])
+    finally:
+        stack.signal("worker-1", signal.SIGCONT)
+        process.kill()
+        process.wait()
+    check(process.returncode == 3 and told["outcome"] == "later" and "replaced" in told["reason"], f"told: {told}")
+    check((drop / "same.csv").read_text() == second and not (drop / "done/same.csv").exists(), "the second file stays")
+    told = once(stack, folder)["same.csv"]
+    check(told["version"] == 2 and told["travellers"] == 1, f"and is taken: {told}")
+    check((drop / "done/same.csv").read_text() == second, "what is filed as done was read")
 
 
 def away_and_back(stack, travellers, folder):
@@ -193,6 +234,8 @@ def scopes(stack, travellers, folder):
     renamed = signed("renamed.csv", listing(travellers, "523"), "zx")
     renamed.rename(drop / "renamed-2.csv"), pathlib.Path(f"{renamed}.sig").rename(drop / "renamed-2.csv.sig")
     put(drop / "unsigned.csv", listing(travellers, "524"), age=100)
+    (put(drop / "blocks.csv", listing(travellers, "526")).with_name("blocks.csv.sig")).mkdir()
+    put(drop / "half.csv", listing(travellers, "527")).with_name("half.csv.sig").touch()
     put(drop / "waits.csv", listing(travellers, "525"))
     told = once(stack, folder, "--carriers", folder / "carriers.yaml", code=3)
     check(told["old.csv"]["outcome"] == "taken" and told["old.csv"]["carrier"] == "ZX", f"its own journey: {told}")
@@ -200,8 +243,10 @@ def scopes(stack, travellers, folder):
                         ("unsigned.csv", "no signature")):
         check(told[name]["outcome"] == "rejected" and words in told[name]["reason"], f"{name}: {told[name]}")
         check(words in (drop / f"rejected/{name}.reason.txt").read_text(), f"the reason of {name}")
-    check("waits.csv" not in told and (drop / "waits.csv").exists(), "a file waits for its signature")
-    (drop / "waits.csv").unlink()
+    for name in ("waits.csv", "half.csv", "blocks.csv"):
+        check(name not in told and (drop / name).exists(), f"{name} waits for its signature, and nobody for it: {told}")
+        (drop / name).unlink()
+    (drop / "blocks.csv.sig").rmdir(), (drop / "half.csv.sig").unlink()
     check((drop / "done/old.csv.sig").exists() and not (drop / "old.csv.sig").exists(), "the signature goes with its file")
 
     signed("new.csv", small, "zx")
@@ -218,7 +263,8 @@ def test_all():
         folder = pathlib.Path(made)
         travellers = Travellers(folder / "people")
         shutil.copytree(travellers.folder / "portraits", folder / "portraits")
-        for step in (every_file_ends_somewhere, papers_that_cannot_be_written, killed_in_the_middle, scopes):
+        for step in (every_file_ends_somewhere, papers_that_cannot_be_written, who_has_a_portrait, replaced_in_the_middle,
+                     killed_in_the_middle, scopes):
             start = time.monotonic()
             step(stack, travellers, folder)
             print(f"     {step.__name__} ({time.monotonic() - start:.1f} s)")

@@ -135,11 +135,28 @@ static void test_what_is_refused(void **state)
     free(files);
     uint8_t *bytes = NULL;
     size_t length = 0;
-    assert_int_equal(sp_drop_read(world->drop, "1big.csv", 100, &bytes, &length, NULL), SP_E_LIMIT);
-    assert_int_equal(sp_drop_read(world->drop, "3link.csv", 1000, &bytes, &length, NULL), SP_E_IO);
-    assert_int_equal(sp_drop_read(world->drop, "4pipe.csv", 1000, &bytes, &length, NULL), SP_E_IO);
-    assert_int_equal(sp_drop_read(world->drop, "none", 1000, &bytes, &length, NULL), SP_E_NOTFOUND);
+    struct sp_drop_stamp stamp = {0};
+    assert_int_equal(sp_drop_read(world->drop, "1big.csv", 100, &bytes, &length, &stamp, NULL), SP_E_LIMIT);
+    assert_int_equal(sp_drop_read(world->drop, "3link.csv", 1000, &bytes, &length, &stamp, NULL), SP_E_IO);
+    assert_int_equal(sp_drop_read(world->drop, "4pipe.csv", 1000, &bytes, &length, &stamp, NULL), SP_E_IO);
+    assert_int_equal(sp_drop_read(world->drop, "none", 1000, &bytes, &length, &stamp, NULL), SP_E_NOTFOUND);
     assert_null(bytes);
+}
+
+static void test_large_and_growing(void **state)
+{
+    struct world *world = *state;
+    char big[102] = {0};
+    memset(big, 'x', 101);
+    put(world, "big.csv", big, 0);
+    int fd = open(at(world, "big.csv"), O_WRONLY);
+    struct sp_drop_file *files = look(world, 1);
+    assert_int_equal(files[0].state, SP_DROP_GROWING);
+    free(files);
+    close(fd);
+    files = look(world, 1);
+    assert_int_equal(files[0].state, SP_DROP_REFUSED);
+    free(files);
 }
 
 static void test_names(void **state)
@@ -168,25 +185,75 @@ static void expect_text(struct world *world, const char *name, const char *text)
 static void test_moves_never_replace(void **state)
 {
     struct world *world = *state;
+    const struct sp_drop_stamp any = {0};
     char name[SP_DROP_NAME_MAX + 16];
     for (int i = 0; i < 3; i++) {
         char text[2] = {(char)('1' + i), 0};
         put(world, "a.csv", text, 60);
         assert_int_equal(sp_drop_free_name(world->drop, SP_DROP_DONE, "a.csv", name, NULL), SP_OK);
         assert_int_equal(sp_drop_write(world->drop, SP_DROP_DONE, name, ".report.json", text, 1, NULL), SP_OK);
-        assert_int_equal(sp_drop_move(world->drop, "a.csv", SP_DROP_DONE, name, NULL), SP_OK);
+        assert_int_equal(sp_drop_move(world->drop, "a.csv", &any, SP_DROP_DONE, name, NULL), SP_OK);
     }
     expect_text(world, "done/a.csv", "1");
     expect_text(world, "done/a.csv.2", "2");
     expect_text(world, "done/a.csv.3", "3");
     expect_text(world, "done/a.csv.2.report.json", "2");
     put(world, "a.csv", "4", 60);
-    assert_int_equal(sp_drop_move(world->drop, "a.csv", SP_DROP_DONE, "a.csv", NULL), SP_E_EXISTS);
-    assert_int_equal(sp_drop_move(world->drop, "b.csv", SP_DROP_DONE, "b.csv", NULL), SP_E_NOTFOUND);
+    assert_int_equal(sp_drop_move(world->drop, "a.csv", &any, SP_DROP_DONE, "a.csv", NULL), SP_E_EXISTS);
+    assert_int_equal(sp_drop_move(world->drop, "b.csv", &any, SP_DROP_DONE, "b.csv", NULL), SP_E_NOTFOUND);
     /* what a run that died has left is replaced */
     assert_int_equal(sp_drop_write(world->drop, SP_DROP_DONE, "a.csv", ".report.json", "9", 1, NULL), SP_OK);
     expect_text(world, "done/a.csv.report.json", "9");
     assert_true(sp_drop_there(world->drop, "a.csv") && !sp_drop_there(world->drop, "b.csv"));
+}
+
+/* A file that came under the name while the one before it was published is neither lost nor filed as done. */
+static void test_replaced_meanwhile(void **state)
+{
+    struct world *world = *state;
+    struct sp_drop_stamp stamp = {0}, again = {0};
+    struct sp_err err = {0};
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    char second[TEST_PATH_MAX];
+    put(world, "a.csv", "first", 60);
+    assert_int_equal(sp_drop_read(world->drop, "a.csv", 100, &bytes, &length, &stamp, NULL), SP_OK);
+    free(bytes);
+    put(world, ".a.csv", "other", 60); /* as long, and hardly younger */
+    snprintf(second, sizeof second, "%s", at(world, ".a.csv"));
+    assert_int_equal(rename(second, at(world, "a.csv")), 0);
+    assert_int_equal(sp_drop_move(world->drop, "a.csv", &stamp, SP_DROP_DONE, "a.csv", &err), SP_E_CONFLICT);
+    assert_non_null(strstr(err.text, "replaced"));
+    expect_text(world, "a.csv", "other");
+    assert_int_not_equal(access(at(world, "done/a.csv"), F_OK), 0);
+    assert_int_equal(sp_drop_read(world->drop, "a.csv", 100, &bytes, &length, &stamp, NULL), SP_OK);
+    free(bytes);
+    put(world, "a.csv", "longer", 60); /* written in place */
+    assert_int_equal(sp_drop_move(world->drop, "a.csv", &stamp, SP_DROP_DONE, "a.csv", NULL), SP_E_CONFLICT);
+    expect_text(world, "a.csv", "longer");
+    assert_int_equal(sp_drop_read(world->drop, "a.csv", 100, &bytes, &length, &again, NULL), SP_OK);
+    free(bytes);
+    int fd = open(at(world, "a.csv"), O_WRONLY); /* will be written */
+    assert_int_equal(sp_drop_move(world->drop, "a.csv", &again, SP_DROP_DONE, "a.csv", NULL), SP_E_CONFLICT);
+    expect_text(world, "a.csv", "longer");
+    close(fd);
+    assert_int_equal(sp_drop_move(world->drop, "a.csv", &again, SP_DROP_DONE, "a.csv", NULL), SP_OK);
+    expect_text(world, "done/a.csv", "longer");
+}
+
+static void test_not_read_while_written(void **state)
+{
+    struct world *world = *state;
+    struct sp_drop_stamp stamp = {0};
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    put(world, "a.csv.sig", "half a", 60);
+    int fd = open(at(world, "a.csv.sig"), O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(sp_drop_read(world->drop, "a.csv.sig", 100, &bytes, &length, &stamp, NULL), SP_E_CONFLICT);
+    close(fd);
+    assert_int_equal(sp_drop_read(world->drop, "a.csv.sig", 100, &bytes, &length, &stamp, NULL), SP_OK);
+    free(bytes);
 }
 
 static void test_one_at_a_time(void **state)
@@ -232,11 +299,10 @@ static void test_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_what_is_taken), TEST(test_open_for_writing),
-        TEST(test_time_ahead),    TEST(test_what_is_refused),
-        TEST(test_names),         TEST(test_moves_never_replace),
-        TEST(test_one_at_a_time), TEST(test_places_are_folders),
-        TEST(test_wait),
+        TEST(test_what_is_taken),       TEST(test_open_for_writing),   TEST(test_time_ahead),
+        TEST(test_what_is_refused),     TEST(test_large_and_growing),  TEST(test_names),
+        TEST(test_moves_never_replace), TEST(test_replaced_meanwhile), TEST(test_not_read_while_written),
+        TEST(test_one_at_a_time),       TEST(test_places_are_folders), TEST(test_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,6 +119,24 @@ static void test_parts(void **state)
     expect(scene, SP_READY_BLOCKS, "parts", "PARTIAL");
 }
 
+/* The older list stands while a newer one comes: the manifest is COMPLETE, the newer list is not. */
+static void test_newer_list_half_received(void **state)
+{
+    struct scene *scene = *state;
+    struct sp_manifest_index *index = scene->index;
+    index->receipts[1] = (struct sp_index_receipt){.series = 9, .part = 1, .travellers = 5, .declared = -1};
+    index->receipt_count = 2;
+    expect(scene, SP_READY_BLOCKS, "parts", "last part of the passenger list has not come (1 received)");
+    index->receipts[2] = index->receipts[1];
+    index->receipts[2].part = 2;
+    index->receipts[2].last_part = true;
+    index->receipt_count = 3;
+    assert_true(judge(scene)->ready);
+    index->receipts[1].part = 0; /* a list without parts says by the state that more will come */
+    index->receipt_count = 2;
+    assert_true(judge(scene)->ready);
+}
+
 static void test_counts_and_deviations(void **state)
 {
     struct scene *scene = *state;
@@ -241,10 +259,18 @@ static void test_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_all_is_well),     TEST(test_parts),       TEST(test_counts_and_deviations),
-        TEST(test_portraits),       TEST(test_pack),        TEST(test_workers),
-        TEST(test_lanes),           TEST(test_look_alikes), TEST(test_order),
-        TEST(test_closed_and_late), TEST(test_nobody),
+        TEST(test_all_is_well),
+        TEST(test_parts),
+        TEST(test_newer_list_half_received),
+        TEST(test_counts_and_deviations),
+        TEST(test_portraits),
+        TEST(test_pack),
+        TEST(test_workers),
+        TEST(test_lanes),
+        TEST(test_look_alikes),
+        TEST(test_order),
+        TEST(test_closed_and_late),
+        TEST(test_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
