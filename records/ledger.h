@@ -52,8 +52,8 @@ struct sp_ledger_claim {
     uint8_t encounter[SP_ENCOUNTER_BYTES];
     bool ret_mine; /* sp_ledger_claim: this encounter's now, or before; else another has crossed, or is about to */
 };
-/* Take claims for a batch, tentatively, in one round trip; a few more where an old tentative claim of another is found,
- * because its final must be looked up. Idempotent. SP_E_UNAVAILABLE: unknown, try again. */
+/* Take claims for a batch, tentatively, in one round trip; a few more where a confirmed or an old tentative claim of
+ * another is found, because its final must be looked up. Idempotent. SP_E_UNAVAILABLE: unknown, try again. */
 enum sp_status sp_ledger_claim(struct sp_ledger *ledger, struct sp_ledger_claim *claims, int count,
                                struct sp_err *err);
 /* Give back what an encounter claimed whose final turned out to be another. One round trip. */
