@@ -160,6 +160,24 @@ static void the_last_to_depart_go_first(void **state)
     sp_hot_free(&hot);
 }
 
+/* A review of one on a full device reads its vectors, and nobody goes for that. */
+static void a_review_takes_no_place(void **state)
+{
+    struct sp_hot *hot = hot_new();
+    struct sp_hot_vectors vectors = {0};
+    struct sp_hot_gallery *got = NULL;
+    int count = fill(hot, sp_clock_wall_ms());
+    (void)state;
+    assert_int_equal(acquire(hot, count - 1, &got, NULL), SP_OK);
+    assert_int_equal(sp_hot_load_vectors(&vectors, sp_hot_config(hot), world.durable, world.galleries, got, NULL),
+                     SP_OK);
+    assert_int_equal(vectors.count, 1);
+    assert_int_equal(sp_hot_count(hot), count - 1);
+    sp_hot_vectors_clear(&vectors);
+    sp_hot_unref(&got);
+    sp_hot_free(&hot);
+}
+
 static void what_batches_hold_stays(void **state)
 {
     struct sp_hot *hot = hot_new();
@@ -239,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_to_depart_go_first),
+        cmocka_unit_test(a_review_takes_no_place),
         cmocka_unit_test(what_batches_hold_stays),
         cmocka_unit_test(an_older_version_stays),
     };
