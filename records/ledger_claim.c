@@ -94,17 +94,16 @@ static enum sp_status try_all(struct sp_ledger *ledger, struct trial *trials, in
 
 bool sp_ledger_matched(const struct sp_encounter_state *state, const struct sp_ledger_claim *claim)
 {
-    bool found = false;
     struct sp_answer_body *body = state->final ? calloc(1, sizeof *body) : NULL;
-    if (body && sp_answer_body_decode(body, state->final_body, state->final_body_length, NULL) == SP_OK)
-        for (int i = 0; i < body->decision_count && !found; i++) {
-            struct sp_decision decision;
-            found =
-                sp_decision_decode(&decision, body->decisions[i].bytes, body->decisions[i].length, NULL) == SP_OK &&
-                decision.outcome == SP_OUTCOME_MATCH && decision.has_traveller &&
-                strcmp(decision.manifest, claim->manifest) == 0 &&
-                memcmp(decision.traveller, claim->traveller, sizeof claim->traveller) == 0;
-        }
+    bool read = body && sp_answer_body_decode(body, state->final_body, state->final_body_length, NULL) == SP_OK;
+    bool found = state->final && !read;
+    for (int i = 0; read && i < body->decision_count && !found; i++) {
+        struct sp_decision decision;
+        found = sp_decision_decode(&decision, body->decisions[i].bytes, body->decisions[i].length, NULL) != SP_OK ||
+                (decision.outcome == SP_OUTCOME_MATCH && decision.has_traveller &&
+                 strcmp(decision.manifest, claim->manifest) == 0 &&
+                 memcmp(decision.traveller, claim->traveller, sizeof claim->traveller) == 0);
+    }
     free(body);
     return found;
 }

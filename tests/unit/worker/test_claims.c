@@ -335,6 +335,18 @@ static void test_a_final_of_another_stands(void **state)
     sp_encounter_state_clear(&standing);
 }
 
+/* A final that nobody can read gives no claim away. */
+static void test_a_final_that_is_not_read(void **state)
+{
+    uint8_t first[16] = {1}, junk[] = {0xff, 0x00};
+    struct sp_ledger_claim claim = claim_by(first, 3);
+    struct sp_encounter_state odd = {.final = true, .final_body = junk, .final_body_length = sizeof junk};
+    (void)state;
+    assert_true(sp_ledger_matched(&odd, &claim));
+    odd.final = false;
+    assert_false(sp_ledger_matched(&odd, &claim));
+}
+
 static void test_release(void **state)
 {
     uint8_t first[16], second[16];
@@ -401,6 +413,7 @@ int main(void)
         T(test_a_worker_dies_between_final_and_confirm),
         T(test_a_worker_dies_before_it_released),
         T(test_a_final_of_another_stands),
+        T(test_a_final_that_is_not_read),
         T(test_release),
         T(test_a_server_that_lost_its_scripts),
         T(test_values),
