@@ -92,7 +92,8 @@ static void send_job(struct broker *broker, int at, int worker)
     struct broker_output *output = fleet_say(broker, worker, SP_MSG_JOB);
     output->job = job->number;
     output->attempt = job->attempt;
-    output->budget_ms = (uint32_t)((job->deadline_ns - broker->now) / 1000000u);
+    output->budget_ms =
+        job->deadline_ns > broker->now ? (uint32_t)((job->deadline_ns - broker->now) / 1000000u) : 0;
     output->kind = job->kind == SP_MSG_WANT ? SP_MSG_ENROL : job->kind;
     output->slot = at;
     broker->counts.sent++;
@@ -104,22 +105,39 @@ static bool same_pack(const struct job *a, const struct job *b)
     return a->has_pack == b->has_pack && memcmp(a->pack, b->pack, sizeof a->pack) == 0;
 }
 
+/* Jobs that nobody is free for, one of each pack: who asks for their workers again in one search asks in vain. */
+struct lame {
+    int count;
+    const struct job *jobs[8]; /* of more packs than that each job is looked up */
+};
+
+static int pick(const struct broker *broker, struct lame *lame, const struct job *job)
+{
+    for (int i = 0; i < lame->count; i++)
+        if (same_pack(job, lame->jobs[i]))
+            return NOBODY;
+    int worker = fleet_pick(broker, job);
+    if (worker == NOBODY && lame->count < (int)(sizeof lame->jobs / sizeof lame->jobs[0]))
+        lame->jobs[lame->count++] = job;
+    return worker;
+}
+
 /* The first job in the queue's order that some worker is free for. Behind a job whose pack nobody is free for,
- * others must not wait: then the queue is searched, which only queues of enrolments ever are. */
+ * others must not wait: then the queue is searched, which only queues of enrolments ever are. The head is in time;
+ * those behind it need not be (a job that is delivered again goes first), and wait for the tick that answers them.
+ */
 static int next_job(const struct broker *broker, int queue, int *ret_worker)
 {
     const struct queue *q = &broker->queues[queue];
-    const struct job *lame = NULL;
-    int best = dispatch_head(broker, queue);
-    if (best == NOBODY || (*ret_worker = fleet_pick(broker, &broker->jobs[best])) != NOBODY)
-        return best;
-    lame = &broker->jobs[best];
-    best = NOBODY;
-    for (int i = 1; lame->has_pack && i < q->count; i++) {
+    struct lame lame = {0};
+    int head = dispatch_head(broker, queue), best = NOBODY;
+    if (head == NOBODY || (*ret_worker = pick(broker, &lame, &broker->jobs[head])) != NOBODY)
+        return head;
+    for (int i = 1; broker->jobs[head].has_pack && i < q->count; i++) {
         const struct job *job = &broker->jobs[q->heap[i]];
-        if (same_pack(job, lame) || (best != NOBODY && !before(job, &broker->jobs[best])))
+        if (job->deadline_ns <= broker->now || (best != NOBODY && !before(job, &broker->jobs[best])))
             continue;
-        int worker = fleet_pick(broker, job);
+        int worker = pick(broker, &lame, job);
         if (worker == NOBODY)
             continue;
         best = q->heap[i];

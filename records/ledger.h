@@ -52,14 +52,15 @@ struct sp_ledger_claim {
     uint8_t encounter[SP_ENCOUNTER_BYTES];
     bool ret_mine; /* sp_ledger_claim: this encounter's now, or before; else another has crossed, or is about to */
 };
-/* Take claims for a batch, tentatively, in one round trip; a few more where an old tentative claim of another is found,
- * because its final must be looked up. Idempotent. SP_E_UNAVAILABLE: unknown, try again. */
+/* Take claims for a batch, tentatively, in one round trip; a few more where a confirmed or an old tentative claim of
+ * another is found, because its final must be looked up. Idempotent. SP_E_UNAVAILABLE: unknown, try again. */
 enum sp_status sp_ledger_claim(struct sp_ledger *ledger, struct sp_ledger_claim *claims, int count,
                                struct sp_err *err);
 /* Give back what an encounter claimed whose final turned out to be another. One round trip. */
 enum sp_status sp_ledger_release(struct sp_ledger *ledger, const struct sp_ledger_claim *claims, int count,
                                  struct sp_err *err);
-/* True if the final of this state is a match of that traveller. */
+/* True if the final of this state is a match of that traveller. One that cannot be read counts as such: a claim is
+ * rather kept, and an officer called, than given to a second. */
 bool sp_ledger_matched(const struct sp_encounter_state *state, const struct sp_ledger_claim *claim);
 
 /* One write of a batch: either new evidence (final_body NULL) or a final. */

@@ -26,16 +26,19 @@ enum sp_status sp_ledger_append_claim(const struct sp_ledger *ledger, const stru
 struct trial {
     struct sp_ledger_claim *claim;
     enum outcome outcome;
-    uint8_t holder[SP_ENCOUNTER_BYTES]; /* unless MINE; OLD: whose claim may be taken over in the next try */
-    bool over;                          /* take the holder's over */
+    uint8_t holder[SP_ENCOUNTER_BYTES]; /* unless MINE */
+    char over; /* take the holder's over: 't' a tentative one, 'c' a confirmed one; 0: no */
 };
 
 static enum sp_status append_trial(const struct sp_ledger *ledger, const struct trial *trial, struct sp_err *err)
 {
-    char hold[24], over[2 * SP_ENCOUNTER_BYTES + 1] = "";
+    char hold[24], over[2 + 2 * SP_ENCOUNTER_BYTES + 1] = "";
     snprintf(hold, sizeof hold, "%lld", (long long)ledger->config.claim_hold_ms);
-    if (trial->over)
-        sp_seal_to_hex(over, trial->holder, sizeof trial->holder);
+    if (trial->over) {
+        over[0] = trial->over;
+        over[1] = ' ';
+        sp_seal_to_hex(over + 2, trial->holder, sizeof trial->holder);
+    }
     struct sp_argument extra[] = {SP_ARG_TEXT(hold), SP_ARG_TEXT(over)};
     return sp_ledger_append_claim(ledger, &ledger->claim, trial->claim, extra, 2, err);
 }
@@ -91,17 +94,16 @@ static enum sp_status try_all(struct sp_ledger *ledger, struct trial *trials, in
 
 bool sp_ledger_matched(const struct sp_encounter_state *state, const struct sp_ledger_claim *claim)
 {
-    bool found = false;
     struct sp_answer_body *body = state->final ? calloc(1, sizeof *body) : NULL;
-    if (body && sp_answer_body_decode(body, state->final_body, state->final_body_length, NULL) == SP_OK)
-        for (int i = 0; i < body->decision_count && !found; i++) {
-            struct sp_decision decision;
-            found =
-                sp_decision_decode(&decision, body->decisions[i].bytes, body->decisions[i].length, NULL) == SP_OK &&
-                decision.outcome == SP_OUTCOME_MATCH && decision.has_traveller &&
-                strcmp(decision.manifest, claim->manifest) == 0 &&
-                memcmp(decision.traveller, claim->traveller, sizeof claim->traveller) == 0;
-        }
+    bool read = body && sp_answer_body_decode(body, state->final_body, state->final_body_length, NULL) == SP_OK;
+    bool found = state->final && !read;
+    for (int i = 0; read && i < body->decision_count && !found; i++) {
+        struct sp_decision decision;
+        found = sp_decision_decode(&decision, body->decisions[i].bytes, body->decisions[i].length, NULL) != SP_OK ||
+                (decision.outcome == SP_OUTCOME_MATCH && decision.has_traveller &&
+                 strcmp(decision.manifest, claim->manifest) == 0 &&
+                 memcmp(decision.traveller, claim->traveller, sizeof claim->traveller) == 0);
+    }
     free(body);
     return found;
 }
@@ -125,7 +127,8 @@ static enum sp_status run_all(struct sp_ledger *ledger, const struct sp_script *
 
 /* Whoever held an old tentative claim is done with it one way or the other: if its final is a match of this
  * traveller (the worker died between the final and the confirmation) the claim is confirmed for that encounter;
- * else it is free. */
+ * else it is free. A confirmed one is free only if its final is there and is no such match (the worker could not
+ * release it): a final never changes. */
 static enum sp_status look_up(struct sp_ledger *ledger, struct trial *trial, struct sp_err *err)
 {
     struct sp_encounter_state state = {0};
@@ -133,13 +136,14 @@ static enum sp_status look_up(struct sp_ledger *ledger, struct trial *trial, str
         sp_ledger_read(ledger, (const uint8_t(*)[SP_ENCOUNTER_BYTES])trial->holder, 1, &state, err);
     if (status != SP_OK)
         return status;
-    if (sp_ledger_matched(&state, trial->claim)) {
+    bool old = trial->outcome == OLD;
+    if (old && sp_ledger_matched(&state, trial->claim)) {
         struct sp_ledger_claim his = *trial->claim;
         memcpy(his.encounter, trial->holder, sizeof his.encounter);
         status = run_all(ledger, &ledger->confirm, &his, 1, err);
         trial->outcome = CONFIRMED;
-    } else {
-        trial->over = true;
+    } else if (old || (state.final && !sp_ledger_matched(&state, trial->claim))) {
+        trial->over = old ? 't' : 'c';
         status = try_all(ledger, trial, 1, err);
     }
     sp_encounter_state_clear(&state);
@@ -156,7 +160,7 @@ enum sp_status sp_ledger_claim(struct sp_ledger *ledger, struct sp_ledger_claim 
         trials[i].claim = &claims[i];
     enum sp_status status = try_all(ledger, trials, count, err);
     for (int i = 0; i < count && status == SP_OK; i++) {
-        if (trials[i].outcome == OLD)
+        if (trials[i].outcome == OLD || trials[i].outcome == CONFIRMED)
             status = look_up(ledger, &trials[i], err);
         claims[i].ret_mine = trials[i].outcome == MINE;
     }

@@ -43,9 +43,10 @@ const char sp_ledger_script_lease[] = "local holder = redis.call('GET', KEYS[1])
 /* A claim's value is "<t|c> <encounter hex> <ms>" (records/claim.h): the encounter is in 3..34, the time from 36
  * on. */
 
-/* KEYS claims; ARGV traveller, encounter, hold ms, encounter whose old tentative claim may be taken over or ''.
+/* KEYS claims; ARGV traveller, encounter, hold ms, what may be taken over ("<t|c> <encounter hex>") or ''.
  * {0} it is this encounter's; {1, holder} confirmed for another; {2, holder} tentative for another; {3, holder} so,
- * and older than hold. The time is the server's: workers' clocks do not matter. */
+ * and older than hold. A tentative claim that was confirmed or renewed since the caller looked is not taken over.
+ * The time is the server's: workers' clocks do not matter. */
 const char sp_ledger_script_claim[] =
     "local time = redis.call('TIME')\n"
     "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
@@ -53,12 +54,14 @@ const char sp_ledger_script_claim[] =
     "if held then\n"
     "  local confirmed = string.sub(held, 1, 1) == 'c'\n"
     "  local holder = string.sub(held, 3, 34)\n"
+    "  local over = string.sub(held, 1, 34) == ARGV[4]\n"
     "  local old = now - tonumber(string.sub(held, 36)) >= tonumber(ARGV[3])\n"
     "  if holder == ARGV[2] then\n"
     "    if confirmed then return {0} end\n"
-    "  elseif confirmed then return {1, holder}\n"
+    "  elseif confirmed then\n"
+    "    if not over then return {1, holder} end\n"
     "  elseif not old then return {2, holder}\n"
-    "  elseif holder ~= ARGV[4] then return {3, holder} end\n"
+    "  elseif not over then return {3, holder} end\n"
     "end\n"
     "redis.call('HSET', KEYS[1], ARGV[1], 't ' .. ARGV[2] .. ' ' .. string.format('%.0f', now))\n"
     "return {0}\n";

@@ -10,6 +10,7 @@
 #define STRANGE    (-2) /* a match of a pseudonym that no row has */
 #define NOT_NAMED  (-1)
 #define FIRST_ROOM 1024
+#define MAX_NAMES  8192 /* lanes of the whole port that are met while reading */
 
 /* A decision, as much of it as counts. */
 struct sight {
@@ -37,8 +38,8 @@ struct sp_reconcile {
     int row_count;
     struct sp_reconcile_row *rows;
     struct named *names; /* sorted by pseudonym */
-    int lane_count;
-    char lanes[SP_RECONCILE_MAX_LANES][SP_NAME_MAX];
+    int lane_count, lane_room;
+    char (*lanes)[SP_NAME_MAX];
     int sight_count, room;
     struct sight *sights;
 };
@@ -86,6 +87,7 @@ void sp_reconcile_free(struct sp_reconcile **reconcile)
         return;
     free((*reconcile)->rows);
     free((*reconcile)->names);
+    free((*reconcile)->lanes);
     free((*reconcile)->sights);
     free(*reconcile);
     *reconcile = NULL;
@@ -104,13 +106,23 @@ void sp_reconcile_report_free(struct sp_reconcile_report **report)
 
 /* ---- taking ---- */
 
-static int lane_of(struct sp_reconcile *r, const char *name)
+/* NOT_NAMED: there is no room for another. */
+static int lane_of(struct sp_reconcile *r, const char *name, struct sp_err *err)
 {
     for (int i = 0; i < r->lane_count; i++)
         if (strcmp(r->lanes[i], name) == 0)
             return i;
-    if (r->lane_count == SP_RECONCILE_MAX_LANES)
-        return NOT_NAMED;
+    if (r->lane_count == r->lane_room) {
+        int room = r->lane_room ? 2 * r->lane_room : SP_RECONCILE_MAX_LANES;
+        char(*grown)[SP_NAME_MAX] = room <= MAX_NAMES ? realloc(r->lanes, (size_t)room * sizeof *grown) : NULL;
+        if (!grown) {
+            sp_fail(err, room > MAX_NAMES ? SP_E_LIMIT : SP_E_NOMEM,
+                    "manifest %s: no room for more than %d lanes of the port", r->manifest, r->lane_room);
+            return NOT_NAMED;
+        }
+        r->lanes = grown;
+        r->lane_room = room;
+    }
     snprintf(r->lanes[r->lane_count], SP_NAME_MAX, "%s", name);
     return r->lane_count++;
 }
@@ -152,9 +164,9 @@ static enum sp_status add_decision(struct sp_reconcile *r, const struct sp_decis
     struct sight *sight = next_sight(r, err);
     if (!sight)
         return err ? err->status : SP_E_LIMIT;
-    int lane = lane_of(r, d->lane);
+    int lane = lane_of(r, d->lane, err);
     if (lane == NOT_NAMED)
-        return sp_fail(err, SP_E_LIMIT, "manifest %s: more than %d lanes", r->manifest, SP_RECONCILE_MAX_LANES);
+        return err ? err->status : SP_E_LIMIT;
     *sight = (struct sight){.face = d->face,
                             .lane = (int16_t)lane,
                             .outcome = (uint8_t)d->outcome,
@@ -248,6 +260,32 @@ static enum sp_status part_strangers(struct sp_reconcile *r, struct sp_err *err)
     return SP_OK;
 }
 
+/* Only now it is known which lanes were this manifest's: the others' names go. */
+static enum sp_status part_lanes(struct sp_reconcile *r, struct sp_err *err)
+{
+    int kept = 0;
+    int16_t *place = calloc((size_t)r->lane_count + 1, sizeof *place); /* from 1 on; 0: not of this manifest */
+    if (!place)
+        return sp_fail(err, SP_E_NOMEM, "manifest %s: no memory for %d lanes", r->manifest, r->lane_count);
+    for (int i = 0; i < r->sight_count; i++)
+        place[r->sights[i].lane] = 1;
+    for (int i = 0; i < r->lane_count; i++) {
+        if (!place[i])
+            continue;
+        if (kept != i)
+            memcpy(r->lanes[kept], r->lanes[i], SP_NAME_MAX);
+        place[i] = (int16_t)++kept;
+    }
+    for (int i = 0; i < r->sight_count; i++)
+        r->sights[i].lane = (int16_t)(place[r->sights[i].lane] - 1);
+    r->lane_count = kept;
+    free(place);
+    if (kept > SP_RECONCILE_MAX_LANES)
+        return sp_fail(err, SP_E_LIMIT, "manifest %s: %d lanes, more than %d", r->manifest, kept,
+                       SP_RECONCILE_MAX_LANES);
+    return SP_OK;
+}
+
 static bool compared_in_vain(const struct sight *sight)
 {
     return sight->outcome == SP_OUTCOME_NO_MATCH ||
@@ -334,24 +372,22 @@ static void rate(struct sp_reconcile_group *group, const struct sp_reconcile_rep
 static int compare_lanes(const void *a, const void *b)
 {
     const struct sp_reconcile_group *x = a, *y = b;
-    if ((x->encounters == 0) != (y->encounters == 0))
-        return x->encounters == 0 ? 1 : -1;
     return strcmp(x->lane, y->lane);
 }
 
-/* Lanes by name, without those that nothing of this manifest was seen at. travellers->lane follows. */
+/* Lanes by name. travellers->lane follows. */
 static void order_lanes(struct sp_reconcile_report *report, const struct sp_reconcile *r)
 {
     int place[SP_RECONCILE_MAX_LANES] = {0};
     for (int i = 0; i < r->lane_count; i++)
         snprintf(report->lanes[i].lane, SP_NAME_MAX, "%s", r->lanes[i]);
-    qsort(report->lanes, (size_t)r->lane_count, sizeof *report->lanes, compare_lanes);
-    for (int i = 0; i < r->lane_count; i++) {
-        report->lane_count += report->lanes[i].encounters > 0;
+    if (r->lane_count > 1)
+        qsort(report->lanes, (size_t)r->lane_count, sizeof *report->lanes, compare_lanes);
+    for (int i = 0; i < r->lane_count; i++)
         for (int k = 0; k < r->lane_count; k++)
             if (strcmp(r->lanes[k], report->lanes[i].lane) == 0)
                 place[k] = i;
-    }
+    report->lane_count = r->lane_count;
     for (int i = 0; i < report->row_count; i++)
         if (report->travellers[i].lane >= 0)
             report->travellers[i].lane = place[report->travellers[i].lane];
@@ -386,6 +422,8 @@ enum sp_status sp_reconcile_finish(struct sp_reconcile_report **ret_report, stru
 {
     int repeats = part_repeats(reconcile);
     enum sp_status status = part_strangers(reconcile, err);
+    if (status == SP_OK)
+        status = part_lanes(reconcile, err);
     if (status != SP_OK)
         return status;
     if (reconcile->sight_count > 1)

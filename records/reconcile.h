@@ -10,7 +10,7 @@
 #include "records/estimate.h"
 
 #define SP_RECONCILE_MAX_SIGHTS (4 << 20) /* decisions that are looked at: 64 bytes each */
-#define SP_RECONCILE_MAX_LANES  256
+#define SP_RECONCILE_MAX_LANES  256 /* of one manifest; those of the rest of the port are read past */
 #define SP_RECONCILE_REASONS    256
 
 /* One traveller of the manifest. */
@@ -77,9 +77,9 @@ struct sp_reconcile;
 enum sp_status sp_reconcile_new(struct sp_reconcile **ret_reconcile, const char *manifest,
                                 const struct sp_reconcile_row *rows, int count, bool with_crew, struct sp_err *err);
 void sp_reconcile_free(struct sp_reconcile **reconcile);
-/* A verified entry, in any order. SP_E_LIMIT beyond SP_RECONCILE_MAX_SIGHTS or SP_RECONCILE_MAX_LANES. */
+/* A verified entry, in any order. SP_E_LIMIT beyond SP_RECONCILE_MAX_SIGHTS. */
 enum sp_status sp_reconcile_add(struct sp_reconcile *reconcile, const struct sp_entry *entry, struct sp_err *err);
-/* After the last entry, once. */
+/* After the last entry, once. SP_E_LIMIT beyond SP_RECONCILE_MAX_LANES. */
 enum sp_status sp_reconcile_finish(struct sp_reconcile_report **ret_report, struct sp_reconcile *reconcile,
                                    struct sp_err *err);
 void sp_reconcile_report_free(struct sp_reconcile_report **report);

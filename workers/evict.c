@@ -6,9 +6,11 @@ static enum rank rank_of(const struct sp_evict_item *item, const struct sp_evict
 {
     if (!item->holds)
         return EMPTY;
-    if (item->departs_ms)
-        return item->departs_ms <= now->wall_ms ? DEPARTED : TO_DEPART;
-    return now->mono_ns > item->used_ns && now->mono_ns - item->used_ns > SP_EVICT_IDLE_NS ? IDLE : IN_USE;
+    if (item->departs_ms > now->wall_ms)
+        return TO_DEPART;
+    if (now->mono_ns <= item->used_ns || now->mono_ns - item->used_ns <= SP_EVICT_IDLE_NS)
+        return IN_USE;
+    return item->departs_ms ? DEPARTED : IDLE;
 }
 
 bool sp_evict_before(const struct sp_evict_item *a, const struct sp_evict_item *b, const struct sp_evict_now *now)

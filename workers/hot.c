@@ -185,12 +185,14 @@ enum sp_status sp_hot_acquire(struct sp_hot *hot, struct sp_store *durable, stru
     pthread_mutex_lock(&hot->lock);
     struct slot *slot = slot_of(hot, manifest);
     while (slot && !settled(slot, version, sp_clock_mono_ns())) {
-        if (!slot->loading)
+        if (!slot->loading) {
             load(hot, slot, durable, galleries, version);
-        else if (pthread_cond_timedwait(&hot->loaded, &hot->lock, &until) == ETIMEDOUT)
+            continue;
+        }
+        bool late = pthread_cond_timedwait(&hot->loaded, &hot->lock, &until) == ETIMEDOUT;
+        slot = slot_of(hot, manifest); /* it may have been given to another manifest while we waited */
+        if (late)
             break;
-        else
-            slot = slot_of(hot, manifest); /* it may have been given to another manifest while we waited */
     }
     if (!slot) {
         status = sp_fail(err, SP_E_LIMIT, "gallery %s: all %d places are being loaded; raise galleries.max_hot",

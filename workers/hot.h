@@ -75,12 +75,19 @@ enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_
                            struct sp_store *durable, struct sp_store *galleries, const char *manifest,
                            uint64_t version, struct sp_err *err);
 
-/* The same with the vectors of its entries, [entries][dim], for who compares a gallery with itself; the caller
- * wipes and frees *ret_vectors. */
-enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **ret_vectors,
-                                   const struct sp_hot_config *config, struct sp_store *durable,
-                                   struct sp_store *galleries, const char *manifest, uint64_t version,
-                                   struct sp_err *err);
+/* The vectors of a gallery, for who compares it with itself: they do not come back from the device. */
+struct sp_hot_vectors {
+    int count;
+    int *people;    /* [count]: whose portrait that is: index into the gallery's pseudonyms */
+    float *vectors; /* [count][dim] */
+    size_t bytes;   /* of vectors; what follows the last one counts too */
+};
+/* Read them from the stores again, onto no device: of the rows that are valid now and the templates that are there
+ * now, which may be other ones than when the gallery was loaded. SP_E_NOTFOUND: its version is gone. Blocking. */
+enum sp_status sp_hot_load_vectors(struct sp_hot_vectors *ret_vectors, const struct sp_hot_config *config,
+                                   struct sp_store *durable, struct sp_store *galleries,
+                                   const struct sp_hot_gallery *gallery, struct sp_err *err);
+void sp_hot_vectors_clear(struct sp_hot_vectors *vectors); /* wipes; of zeroes it is fine */
 const struct sp_hot_config *sp_hot_config(const struct sp_hot *hot);
 
 #endif

@@ -90,24 +90,33 @@ static void want_missing(const struct loading *l)
     }
 }
 
-/* Close the gaps: entries that are there move to the front. Returns their number. */
-static int pack_present(struct loading *l, struct sp_hot_gallery *hot)
+static void count_present(const struct loading *l, struct sp_hot_gallery *hot)
 {
-    size_t dim = (size_t)l->config->pack->dim;
-    int entries = 0, last_row = -1, last_usable = -1, run = 0;
+    int last_row = -1, last_usable = -1, run = 0;
     for (int i = 0; i < l->count; i++) {
         hot->usable += l->rows[i] != last_usable;
         last_usable = l->rows[i];
         hot->missing += !l->present[i];
         if (!l->present[i])
             continue;
-        if (entries != i)
-            memcpy(l->vectors + (size_t)entries * dim, l->vectors + (size_t)i * dim, dim * sizeof(float));
-        hot->people[entries++] = l->rows[i];
         run = l->rows[i] == last_row ? run + 1 : 1;
         last_row = l->rows[i];
         if (run > hot->most_portraits)
             hot->most_portraits = run;
+    }
+}
+
+/* Close the gaps: entries that are there move to the front. Returns their number. */
+static int pack_present(struct loading *l, int *ret_people)
+{
+    size_t dim = (size_t)l->config->pack->dim;
+    int entries = 0;
+    for (int i = 0; i < l->count; i++) {
+        if (!l->present[i])
+            continue;
+        if (entries != i)
+            memcpy(l->vectors + (size_t)entries * dim, l->vectors + (size_t)i * dim, dim * sizeof(float));
+        ret_people[entries++] = l->rows[i];
     }
     return entries;
 }
@@ -146,7 +155,8 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
     }
     for (int i = 0; i < hot->row_count; i++)
         memcpy(hot->pseudonyms[i], l->index->rows[i].pseudonym, SP_PSEUDONYM_BYTES);
-    int entries = pack_present(l, hot);
+    count_present(l, hot);
+    int entries = pack_present(l, hot->people);
     enum sp_status status = settle(hot, l, entries, err);
     if (status != SP_OK) {
         sp_hot_unref(&hot);
@@ -156,13 +166,6 @@ static enum sp_status build(struct sp_hot_gallery **ret_gallery, struct loading 
                  (size_t)hot->row_count * SP_PSEUDONYM_BYTES;
     *ret_gallery = hot;
     return SP_OK;
-}
-
-enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_hot_config *config,
-                           struct sp_store *durable, struct sp_store *galleries, const char *manifest,
-                           uint64_t version, struct sp_err *err)
-{
-    return sp_hot_load_vectors(ret_gallery, NULL, config, durable, galleries, manifest, version, err);
 }
 
 /* The index of this version; where flips came faster than we read and it is gone, of the one that stands now. */
@@ -178,33 +181,67 @@ static enum sp_status load_index(struct loading *l, struct sp_store *durable, ui
     return sp_manifest_load_index(&l->index, durable, l->manifest, now, &l->keys, err);
 }
 
-enum sp_status sp_hot_load_vectors(struct sp_hot_gallery **ret_gallery, float **ret_vectors,
-                                   const struct sp_hot_config *config, struct sp_store *durable,
-                                   struct sp_store *galleries, const char *manifest, uint64_t version,
-                                   struct sp_err *err)
+/* All that the stores have for it. */
+static enum sp_status gather(struct loading *l, struct sp_store *durable, struct sp_store *galleries,
+                             uint64_t version, struct sp_err *err)
+{
+    const struct sp_pack *pack = l->config->pack;
+    enum sp_status status = sp_manifest_open_keys(&l->keys, durable, l->manifest, &l->config->reader, err);
+    if (status == SP_OK)
+        status = load_index(l, durable, version, err);
+    if (status == SP_OK)
+        status = list_portraits(l, err);
+    if (status == SP_OK && l->count > 0)
+        status = sp_template_load(galleries, l->manifest, pack->fingerprint,
+                                  (const uint8_t(*)[SP_TEMPLATE_ID_BYTES])l->ids, l->count, pack->dim, l->vectors,
+                                  l->present, &l->keys, err);
+    return status;
+}
+
+enum sp_status sp_hot_load(struct sp_hot_gallery **ret_gallery, const struct sp_hot_config *config,
+                           struct sp_store *durable, struct sp_store *galleries, const char *manifest,
+                           uint64_t version, struct sp_err *err)
 {
     struct loading l = {.config = config, .manifest = manifest, .now_ms = sp_clock_wall_ms()};
-    enum sp_status status = sp_manifest_open_keys(&l.keys, durable, manifest, &config->reader, err);
-    if (status == SP_OK)
-        status = load_index(&l, durable, version, err);
-    if (status == SP_OK)
-        status = list_portraits(&l, err);
-    if (status == SP_OK && l.count > 0)
-        status = sp_template_load(galleries, manifest, config->pack->fingerprint,
-                                  (const uint8_t(*)[SP_TEMPLATE_ID_BYTES])l.ids, l.count, config->pack->dim,
-                                  l.vectors, l.present, &l.keys, err);
+    enum sp_status status = gather(&l, durable, galleries, version, err);
     if (status == SP_OK) {
         want_missing(&l);
         status = build(ret_gallery, &l, err);
     }
-    if (status == SP_OK && ret_vectors) {
-        size_t dim = (size_t)config->pack->dim, entries = (size_t)sp_gallery_count((*ret_gallery)->gallery);
-        sp_seal_wipe(l.vectors + entries * dim, ((size_t)l.count - entries) * dim * sizeof(float));
-        *ret_vectors = l.vectors;
+    end(&l);
+    return status;
+}
+
+enum sp_status sp_hot_load_vectors(struct sp_hot_vectors *ret_vectors, const struct sp_hot_config *config,
+                                   struct sp_store *durable, struct sp_store *galleries,
+                                   const struct sp_hot_gallery *gallery, struct sp_err *err)
+{
+    struct loading l = {.config = config, .manifest = gallery->manifest, .now_ms = sp_clock_wall_ms()};
+    struct sp_hot_vectors vectors = {0};
+    enum sp_status status = gather(&l, durable, galleries, gallery->version, err);
+    if (status == SP_OK && l.index->version != gallery->version)
+        status = sp_fail(err, SP_E_NOTFOUND, "gallery %s: version %llu is gone", l.manifest,
+                         (unsigned long long)gallery->version);
+    if (status == SP_OK && !(vectors.people = calloc((size_t)l.count + 1, sizeof *vectors.people)))
+        status = sp_fail(err, SP_E_NOMEM, "gallery %s: out of memory for %d portraits", l.manifest, l.count);
+    if (status == SP_OK) {
+        vectors.count = pack_present(&l, vectors.people);
+        vectors.bytes = (size_t)l.count * (size_t)config->pack->dim * sizeof(float);
+        vectors.vectors = l.vectors;
         l.vectors = NULL;
+        *ret_vectors = vectors;
     }
     end(&l);
     return status;
+}
+
+void sp_hot_vectors_clear(struct sp_hot_vectors *vectors)
+{
+    if (vectors->vectors)
+        sp_seal_wipe(vectors->vectors, vectors->bytes);
+    free(vectors->vectors);
+    free(vectors->people);
+    *vectors = (struct sp_hot_vectors){0};
 }
 
 bool sp_hot_outdated(const struct sp_hot_gallery *gallery, int64_t wall_ms)

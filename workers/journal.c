@@ -277,7 +277,7 @@ static enum sp_status plan(struct sp_journal *journal, struct item *item, struct
 }
 
 /* A final of another stands: what this one claimed is given back, unless that final, too, is a match of the
- * traveller. */
+ * traveller. What could not be given back is taken over by whoever claims it next: the final says that it may. */
 static enum sp_status give_back(struct sp_journal *journal, const struct item *item,
                                 const struct sp_encounter_state *standing, struct sp_err *err)
 {
@@ -327,7 +327,10 @@ static enum sp_status write_all(struct sp_journal *journal, struct sp_err *err)
             finish(journal, of[i]);
         } else if (write->ret_outcome == SP_LEDGER_STANDS &&
                    recall(of[i]->job, &write->ret_state, journal->config.signer)) {
-            status = give_back(journal, of[i], &write->ret_state, err);
+            struct sp_err later = {0};
+            enum sp_status step = give_back(journal, of[i], &write->ret_state, &later);
+            if (step != SP_OK && status == SP_OK)
+                status = sp_fail(err, step, "%s", later.text);
             finish(journal, of[i]);
         } /* else it moved: read and merge again */
         sp_encounter_state_clear(&write->ret_state);

@@ -16,15 +16,15 @@ struct closest {
 
 /* The probes from..from+count: every first hit that is somebody else. */
 static enum sp_status probe(struct closest *closest, struct sp_engine *engine, const struct sp_pack *pack,
-                            const struct sp_hot_gallery *hot, const float *vectors, int from, int count, int k,
-                            struct sp_hit *hits, struct sp_err *err)
+                            const struct sp_hot_gallery *hot, const struct sp_hot_vectors *vectors, int from,
+                            int count, int k, struct sp_hit *hits, struct sp_err *err)
 {
     struct sp_probe probes[PROBES] = {{NULL, NULL}};
     for (int i = 0; i < count; i++)
-        probes[i] = (struct sp_probe){vectors + (size_t)(from + i) * (size_t)pack->dim, hot->gallery};
+        probes[i] = (struct sp_probe){vectors->vectors + (size_t)(from + i) * (size_t)pack->dim, hot->gallery};
     enum sp_status status = sp_match(engine, probes, count, k, hits, err);
     for (int i = 0; status == SP_OK && i < count; i++) {
-        int person = hot->people[from + i], rank = 0;
+        int person = vectors->people[from + i], rank = 0;
         const struct sp_hit *of = &hits[i * k];
         while (rank < k && of[rank].entry >= 0 && hot->people[of[rank].entry] == person)
             rank++;
@@ -72,10 +72,11 @@ static enum sp_status gather(struct sp_review *review, const struct closest *clo
 }
 
 enum sp_status sp_review_gallery(struct sp_review *ret_review, struct sp_engine *engine, const struct sp_pack *pack,
-                                 const struct sp_hot_gallery *hot, const float *vectors, uint64_t deadline_ns,
-                                 void (*step)(void *context), void *context, struct sp_err *err)
+                                 const struct sp_hot_gallery *hot, const struct sp_hot_vectors *vectors,
+                                 uint64_t deadline_ns, void (*step)(void *context), void *context,
+                                 struct sp_err *err)
 {
-    int entries = sp_gallery_count(hot->gallery);
+    int entries = vectors->count;
     int k = hot->most_portraits + 1 < SP_MATCH_MAX_K ? hot->most_portraits + 1 : SP_MATCH_MAX_K;
     struct closest *closest = calloc((size_t)hot->row_count + 1, sizeof *closest);
     struct sp_hit *hits = calloc((size_t)PROBES * (size_t)k, sizeof *hits);

@@ -6,10 +6,11 @@
 #include "common/review.h"
 #include "workers/hot.h"
 
-/* vectors: of hot's entries, [entries][dim]. step is called before each batch of probes (so that a stuck device is
+/* vectors: of hot's version, the probes. step is called before each batch of probes (so that a stuck device is
  * told from much work). SP_E_TIMEOUT: deadline_ns (monotonic) passed. */
 enum sp_status sp_review_gallery(struct sp_review *ret_review, struct sp_engine *engine, const struct sp_pack *pack,
-                                 const struct sp_hot_gallery *hot, const float *vectors, uint64_t deadline_ns,
-                                 void (*step)(void *context), void *context, struct sp_err *err);
+                                 const struct sp_hot_gallery *hot, const struct sp_hot_vectors *vectors,
+                                 uint64_t deadline_ns, void (*step)(void *context), void *context,
+                                 struct sp_err *err);
 
 #endif

@@ -80,7 +80,8 @@ static enum sp_status run(struct stage *stage, struct sp_job **jobs, int count, 
     return status;
 }
 
-static void analyse(struct stage *stage, void **taken, int count, struct sp_faces *rows)
+/* Returns how many frames went through the nets together: what that took says what a batch costs. 0: none did. */
+static int analyse(struct stage *stage, void **taken, int count, struct sp_faces *rows)
 {
     struct sp_pipeline *pipeline = stage->pipeline;
     struct sp_job *jobs[BATCH];
@@ -90,7 +91,7 @@ static void analyse(struct stage *stage, void **taken, int count, struct sp_face
         if (!sp_pipeline_expire(pipeline, taken[i]))
             jobs[live++] = taken[i];
     if (!live)
-        return;
+        return 0;
     sp_meter_batch(pipeline->config.meter, live);
     bool whole = run(stage, jobs, live, rows, &err) == SP_OK;
     if (!whole)
@@ -106,6 +107,7 @@ static void analyse(struct stage *stage, void **taken, int count, struct sp_face
         }
     }
     sp_seal_wipe(rows, (size_t)live * sizeof *rows);
+    return whole ? live : 0;
 }
 
 void *sp_stage_analyse(void *argument)
@@ -126,11 +128,11 @@ void *sp_stage_analyse(void *argument)
         bool enrolment = ((const struct sp_job *)jobs[0])->kind == SP_MSG_ENROL;
         uint64_t began_ns = sp_clock_mono_ns();
         sp_stage_begin(stage);
-        analyse(stage, jobs, count, rows);
+        int frames = analyse(stage, jobs, count, rows);
         sp_stage_end(stage);
         sp_engine_spent(pipeline->config.engine, device_us);
         sp_meter_device(pipeline->config.meter, device_us);
-        sp_batcher_done(&stage->batcher, enrolment ? 0 : count, began_ns, sp_clock_mono_ns());
+        sp_batcher_done(&stage->batcher, enrolment ? 0 : frames, began_ns, sp_clock_mono_ns());
     }
     free(rows);
     return NULL;

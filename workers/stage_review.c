@@ -52,13 +52,12 @@ static void step(void *context)
     sp_stage_begin(context);
 }
 
-/* The version that was asked for, or the current one where that is newer or none was named; hot for the lanes, too.
- */
+/* The version that was asked for, or the current one where that is newer or none was named; hot for the lanes, too,
+ * and matched where it is: a second copy on the device could cost the lanes other galleries. */
 static enum sp_status load(struct stage *stage, const struct sp_job *job, struct sp_hot_gallery **ret_hot,
-                           float **ret_vectors, struct sp_err *err)
+                           struct sp_hot_vectors *ret_vectors, struct sp_err *err)
 {
     struct sp_hot *hot = stage->pipeline->config.hot;
-    struct sp_hot_gallery *held = NULL;
     uint64_t version = 0;
     enum sp_manifest_state state;
     enum sp_status status = sp_manifest_current(stage->durable, job->manifest, &version, &state, err);
@@ -67,11 +66,10 @@ static enum sp_status load(struct stage *stage, const struct sp_job *job, struct
                          (unsigned long long)job->version);
     if (status == SP_OK)
         status = sp_hot_acquire(hot, stage->durable, stage->galleries, job->manifest, version, job->deadline_ns,
-                                &held, err);
+                                ret_hot, err);
     if (status == SP_OK)
-        status = sp_hot_load_vectors(ret_hot, ret_vectors, sp_hot_config(hot), stage->durable, stage->galleries,
-                                     job->manifest, held->version, err);
-    sp_hot_unref(&held);
+        status =
+            sp_hot_load_vectors(ret_vectors, sp_hot_config(hot), stage->durable, stage->galleries, *ret_hot, err);
     return status;
 }
 
@@ -79,23 +77,20 @@ static void review(struct stage *stage, struct sp_job *job)
 {
     struct sp_pipeline *pipeline = stage->pipeline;
     struct sp_hot_gallery *hot = NULL;
+    struct sp_hot_vectors vectors = {0};
     struct sp_review *result = calloc(1, sizeof *result);
     struct sp_err err = {0};
-    float *vectors = NULL;
     job->mark_ns = sp_clock_mono_ns();
     enum sp_status status =
         result ? load(stage, job, &hot, &vectors, &err) : sp_fail(&err, SP_E_NOMEM, "review: out of memory");
     if (status == SP_OK)
-        status = sp_review_gallery(result, pipeline->config.engine, pipeline->config.pack, hot, vectors,
+        status = sp_review_gallery(result, pipeline->config.engine, pipeline->config.pack, hot, &vectors,
                                    job->deadline_ns, step, stage, &err);
     if (status == SP_OK)
         say(pipeline, job, result);
     else
         say_failure(job, status, &err);
-    if (vectors)
-        sp_seal_wipe(vectors,
-                     (size_t)sp_gallery_count(hot->gallery) * (size_t)pipeline->config.pack->dim * sizeof *vectors);
-    free(vectors);
+    sp_hot_vectors_clear(&vectors);
     sp_hot_unref(&hot);
     free(result);
     if (status != SP_OK)

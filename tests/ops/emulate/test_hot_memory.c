@@ -131,18 +131,19 @@ static int fill(struct sp_hot *hot, int64_t now_ms)
     return count;
 }
 
-static void departed_ones_go_first(void **state)
+static void the_last_to_depart_go_first(void **state)
 {
     struct sp_hot *hot = hot_new();
     int64_t now_ms = sp_clock_wall_ms(), hour = 3600000;
     int next = fill(hot, now_ms), gone = 0; /* same departure for all: the least recently used went */
     (void)state;
-    assert_int_equal(touch(hot, 7, now_ms - 2 * hour), 0);
-    assert_int_equal(touch(hot, 3, now_ms - hour), 0);
+    assert_int_equal(touch(hot, 7, now_ms + 12 * hour), 0);
+    assert_int_equal(touch(hot, 3, now_ms + 10 * hour), 0);
     assert_int_equal(touch(hot, 5, now_ms + 9 * hour), 0);
     assert_int_equal(touch(hot, 9, now_ms + hour), 0);
-    assert_int_equal(touch(hot, 11, 0), 0); /* in use, no departure */
-    for (int i = 0; i < 3; i++)             /* 7, then 3, then 5 make room */
+    assert_int_equal(touch(hot, 11, 0), 0);             /* in use, no departure */
+    assert_int_equal(touch(hot, 13, now_ms - hour), 0); /* in use, boards late or has arrived */
+    for (int i = 0; i < 3; i++)                         /* 7, then 3, then 5 make room */
         assert_int_equal(touch(hot, next + i, now_ms + hour), 1);
     for (int i = 0; i < next; i++) {
         struct sp_hot_gallery *got = NULL;
@@ -153,9 +154,27 @@ static void departed_ones_go_first(void **state)
         assert_int_equal(sp_hot_loads(hot), before); /* still there */
         sp_hot_unref(&got);
     }
-    assert_int_equal(touch(hot, 7, now_ms - 2 * hour), 1);
+    assert_int_equal(touch(hot, 7, now_ms + 12 * hour), 1);
     assert_int_equal(touch(hot, 3, now_ms + hour), 1); /* takes the place of 7 again */
     assert_int_equal(touch(hot, 7, 0), 1);
+    sp_hot_free(&hot);
+}
+
+/* A review of one on a full device reads its vectors, and nobody goes for that. */
+static void a_review_takes_no_place(void **state)
+{
+    struct sp_hot *hot = hot_new();
+    struct sp_hot_vectors vectors = {0};
+    struct sp_hot_gallery *got = NULL;
+    int count = fill(hot, sp_clock_wall_ms());
+    (void)state;
+    assert_int_equal(acquire(hot, count - 1, &got, NULL), SP_OK);
+    assert_int_equal(sp_hot_load_vectors(&vectors, sp_hot_config(hot), world.durable, world.galleries, got, NULL),
+                     SP_OK);
+    assert_int_equal(vectors.count, 1);
+    assert_int_equal(sp_hot_count(hot), count - 1);
+    sp_hot_vectors_clear(&vectors);
+    sp_hot_unref(&got);
     sp_hot_free(&hot);
 }
 
@@ -237,7 +256,8 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(departed_ones_go_first),
+        cmocka_unit_test(the_last_to_depart_go_first),
+        cmocka_unit_test(a_review_takes_no_place),
         cmocka_unit_test(what_batches_hold_stays),
         cmocka_unit_test(an_older_version_stays),
     };

@@ -95,6 +95,59 @@ static void test_redelivery_stays_in_the_pack(void **state)
     assert_int_equal(expect_job(&w, &third, 2), job);
 }
 
+/* Behind a head of another pack, too, a job whose budget is spent goes to nobody. */
+static void test_late_behind_the_head(void **state)
+{
+    (void)state;
+    say_hello(&w, &desk, NULL);
+    ready_with(&worker, 1, OLD);
+    ready_with(&worker2, 1, NEW);
+    desk_sends(SP_MSG_ENROL, 1, OLD, 1000);
+    expect_job(&w, &worker, 1);
+    desk_sends(SP_MSG_ENROL, 2, NEW, 1000);
+    uint64_t job = expect_job(&w, &worker2, 1);
+    world_event(&w, BROKER_BACK_LOST, &worker); /* its job is the head again */
+    desk_sends(SP_MSG_ENROL, 3, NEW, 50);
+    expect_silence(&w);
+    w.now += 55 * MS; /* and no tick yet */
+    send_result(&w, &worker2, job, SP_ANSWER_DECIDED);
+    expect_answer(&w, &desk, 2, SP_ANSWER_DECIDED, 0);
+    assert_null(heard(&w, &worker2, SP_MSG_JOB, 0));
+    world_tick(&w, 0);
+    expect_answer(&w, &desk, 3, SP_ANSWER_EXPIRED, SP_REASON_BUDGET_SPENT);
+}
+
+static void hold_many(struct broker_limits *limits)
+{
+    limits->max_jobs = 64;
+    limits->client_jobs = 64;
+    for (int i = 0; i < SP_CLASS_COUNT; i++)
+        limits->queue[i] = 64;
+}
+
+/* However many packs have nobody, the one that has somebody is found, in its own order. */
+static void test_many_packs_without_a_worker(void **state)
+{
+    (void)state;
+    enum { PACKS = 12, FIRST = 10 };
+    world_end(&w);
+    world_begin(&w, hold_many);
+    say_hello(&w, &desk, NULL);
+    ready_with(&worker2, 1, NEW);
+    for (int i = 0; i < 2 * PACKS; i++) {
+        desk_sends(SP_MSG_ENROL, 20 + i, FIRST + i % PACKS, 1000);
+        expect_silence(&w);
+    }
+    desk_sends(SP_MSG_ENROL, 1, NEW, 5000);
+    uint64_t job = expect_job(&w, &worker2, 1);
+    desk_sends(SP_MSG_ENROL, 2, NEW, 5000);
+    desk_sends(SP_MSG_ENROL, 3, NEW, 4000);
+    send_result(&w, &worker2, job, SP_ANSWER_DECIDED);
+    assert_int_equal(heard(&w, &worker2, SP_MSG_JOB, 0)->budget_ms, 4000);
+    ready_with(&worker, 1, FIRST + PACKS - 1);
+    expect_job(&w, &worker, 1);
+}
+
 static void test_a_want_names_its_pack(void **state)
 {
     (void)state;
@@ -249,6 +302,8 @@ int main(void)
         T(test_a_pack_finds_its_worker),
         T(test_no_worker_of_the_pack),
         T(test_redelivery_stays_in_the_pack),
+        T(test_late_behind_the_head),
+        T(test_many_packs_without_a_worker),
         T(test_a_want_names_its_pack),
         T(test_only_ops_review_and_ask),
         T(test_the_pack_is_part_of_the_job),

@@ -18,7 +18,7 @@
 #define HOUR   3600000
 #define NOON   (1796385600000) /* a whole hour, UTC */
 
-static uint8_t next_encounter;
+static uint32_t next_encounter;
 
 static struct sp_decision *decision(struct sp_entry *entry, const char *lane, int outcome, int reason,
                                     int64_t at_ms)
@@ -26,7 +26,8 @@ static struct sp_decision *decision(struct sp_entry *entry, const char *lane, in
     memset(entry, 0, sizeof *entry);
     entry->decision_count = 1;
     struct sp_decision *d = &entry->decisions[0];
-    d->encounter[0] = ++next_encounter;
+    next_encounter++;
+    memcpy(d->encounter, &next_encounter, sizeof next_encounter);
     d->outcome = outcome;
     d->reason = reason;
     d->issued_ms = at_ms;
@@ -283,6 +284,36 @@ static void test_empty(void **state)
     assert_string_equal(sp_reconcile_state_word(SP_RECONCILE_CONFIRMED_ONLY), "confirmed_not_boarded");
 }
 
+/* Lanes of the rest of the port, where somebody left before anything was compared, are not this manifest's. */
+static void test_a_port_of_many_lanes(void **state)
+{
+    (void)state;
+    static struct sp_entry entry;
+    struct sp_reconcile_row rows[2];
+    char lane[16];
+    fill(rows, 2);
+    struct sp_reconcile *r = start(rows, 2);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(lane, sizeof lane, "L%d", i);
+        struct sp_decision *d = decision(&entry, lane, SP_OUTCOME_REFER, SP_REASON_NO_FACE, NOON);
+        d->gallery_count = 0;
+        d->assignment = i == 998 ? 7 : 8; /* 998: served this manifest */
+        assert_int_equal(sp_reconcile_add(r, &entry, NULL), SP_OK);
+    }
+    match(r, "L998", 1, NOON);
+    match(r, "L5", 2, NOON);
+    struct sp_reconcile_report *report = finish(r);
+    assert_int_equal(report->all.encounters, 3);
+    assert_int_equal(report->lane_count, 2);
+    assert_string_equal(report->lanes[0].lane, "L5");
+    assert_string_equal(report->lanes[1].lane, "L998");
+    assert_int_equal(report->lanes[0].encounters, 1);
+    assert_int_equal(report->lanes[1].encounters, 2);
+    assert_int_equal(report->travellers[0].lane, 1);
+    assert_int_equal(report->travellers[1].lane, 0);
+    sp_reconcile_report_free(&report);
+}
+
 static void test_too_many_lanes(void **state)
 {
     (void)state;
@@ -296,8 +327,11 @@ static void test_too_many_lanes(void **state)
         decision(&entry, lane, SP_OUTCOME_NO_MATCH, SP_REASON_NOT_ON_MANIFEST, NOON);
         status = sp_reconcile_add(r, &entry, &err);
     }
-    assert_int_equal(status, SP_E_LIMIT);
-    assert_non_null(strstr(err.text, "lanes"));
+    assert_int_equal(status, SP_OK);
+    struct sp_reconcile_report *report = NULL;
+    assert_int_equal(sp_reconcile_finish(&report, r, &err), SP_E_LIMIT);
+    assert_non_null(strstr(err.text, "257 lanes"));
+    assert_null(report);
     sp_reconcile_free(&r);
 }
 
@@ -310,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_repeats_and_faces),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_sum),
+        cmocka_unit_test(test_a_port_of_many_lanes),
         cmocka_unit_test(test_too_many_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

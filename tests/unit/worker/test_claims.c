@@ -264,6 +264,46 @@ static void test_a_worker_dies_between_final_and_confirm(void **state)
     expect_claim(first, true);
 }
 
+static void confirm_by_hand(const uint8_t *encounter, const struct sp_ledger_claim *claim)
+{
+    char key[SP_CLAIM_KEY_MAX], hex[2 * SP_ENCOUNTER_BYTES + 1], value[SP_CLAIM_VALUE_MAX];
+    sp_claim_key(key, manifest);
+    sp_seal_to_hex(hex, encounter, SP_ENCOUNTER_BYTES);
+    snprintf(value, sizeof value, "c %s %lld", hex, (long long)sp_clock_wall_ms());
+    struct sp_argument set[] = {SP_ARG_TEXT("HSET"), SP_ARG_TEXT(key),
+                                SP_ARG(claim->traveller, sizeof claim->traveller), SP_ARG_TEXT(value)};
+    assert_int_equal(sp_store_command(world.durable, set, 4, NULL, NULL), SP_OK);
+}
+
+/* Its claim was confirmed behind a final that is not its own, and it did not give it back. */
+static void test_a_worker_dies_before_it_released(void **state)
+{
+    uint8_t first[16], second[16], third[16];
+    (void)state;
+    sp_uuid_new(first), sp_uuid_new(second), sp_uuid_new(third);
+    frame(first, false, ben); /* the final that stands */
+    run();
+    struct sp_ledger_claim claim = claim_by(first, 3);
+    confirm_by_hand(first, &claim);
+    expect_claim(first, true); /* dies */
+    struct sp_job *two = frame(second, true, anna);
+    run();
+    expect_match(two);
+    expect_claim(second, true);
+    assert_int_equal(sp_ledger_release(ledger, &claim, 1, NULL), SP_OK); /* comes too late: nothing */
+    struct sp_job *three = frame(third, true, anna);
+    run();
+    expect_boarded(three); /* that final is a match */
+    expect_claim(second, true);
+    sp_uuid_new(first);
+    confirm_by_hand(first, &claim); /* for an encounter of which nothing is known any more */
+    sp_uuid_new(third);
+    struct sp_job *four = frame(third, true, anna);
+    run();
+    expect_boarded(four);
+    expect_claim(first, true);
+}
+
 /* Another worker's final stands: what this one claimed is given back, unless that is the same match. */
 static void test_a_final_of_another_stands(void **state)
 {
@@ -293,6 +333,18 @@ static void test_a_final_of_another_stands(void **state)
     expect_claim(NULL, false);
     sp_encounter_state_clear(&write.ret_state);
     sp_encounter_state_clear(&standing);
+}
+
+/* A final that nobody can read gives no claim away. */
+static void test_a_final_that_is_not_read(void **state)
+{
+    uint8_t first[16] = {1}, junk[] = {0xff, 0x00};
+    struct sp_ledger_claim claim = claim_by(first, 3);
+    struct sp_encounter_state odd = {.final = true, .final_body = junk, .final_body_length = sizeof junk};
+    (void)state;
+    assert_true(sp_ledger_matched(&odd, &claim));
+    odd.final = false;
+    assert_false(sp_ledger_matched(&odd, &claim));
 }
 
 static void test_release(void **state)
@@ -359,7 +411,9 @@ int main(void)
         T(test_every_face_of_a_multi_lane),
         T(test_a_worker_dies_between_claim_and_final),
         T(test_a_worker_dies_between_final_and_confirm),
+        T(test_a_worker_dies_before_it_released),
         T(test_a_final_of_another_stands),
+        T(test_a_final_that_is_not_read),
         T(test_release),
         T(test_a_server_that_lost_its_scripts),
         T(test_values),

@@ -15,7 +15,7 @@ static void test_the_list(void **state)
     static const struct sp_evict_item order[] = {
         {false, 0, 1}, /* holds nothing, whatever it is for */
         {false, 2000000000, 2},
-        {true, 1, 4999999999999}, /* long gone, asked for a moment ago */
+        {true, 1, 4399999999999}, /* long gone, idle for more than ten minutes */
         {true, 999999999, 7},     /* gone for a millisecond */
         {true, 1000000000, 5},    /* departs now; used before the next */
         {true, 1000000000, 6},
@@ -26,7 +26,10 @@ static void test_the_list(void **state)
         {true, 2000000000, 40},
         {true, 1000000001, 1},    /* boards next */
         {true, 0, 4400000000000}, /* ten minutes to the nanosecond: in use */
-        {true, 0, 6000000000000}, /* a clock read before another thread's */
+        {true, 1, 4400000000001}, /* long gone, and matched in the arrivals hall */
+        {true, 0, 4999999999998},
+        {true, 999999999, 4999999999999}, /* boards late */
+        {true, 0, 6000000000000},         /* a clock read before another thread's */
     };
     int count = (int)(sizeof order / sizeof order[0]);
     for (int i = 0; i < count; i++)

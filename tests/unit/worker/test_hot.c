@@ -187,6 +187,50 @@ static void test_missing_templates_are_wanted(void **state)
     sp_hot_free(&hot);
 }
 
+/* How often that portrait of that person is among the vectors of "vec-a". */
+static int times_there(const struct sp_hot_vectors *vectors, const struct sp_hot_gallery *gallery, int person,
+                       int portrait)
+{
+    uint8_t pseudonym[SP_PSEUDONYM_BYTES];
+    float vector[WORLD_DIM];
+    int times = 0;
+    world_pseudonym(&world, pseudonym, "vec-a", person);
+    world_vector(vector, "vec-a", person, portrait);
+    for (int i = 0; i < vectors->count; i++)
+        times += memcmp(gallery->pseudonyms[vectors->people[i]], pseudonym, sizeof pseudonym) == 0 &&
+                 memcmp(vectors->vectors + (size_t)i * WORLD_DIM, vector, sizeof vector) == 0;
+    return times;
+}
+
+/* For a review: the vectors again, of what is there now, by the rows of the gallery that is hot. */
+static void test_vectors_again(void **state)
+{
+    (void)state;
+    struct sp_hot *hot = hot_new(2);
+    struct sp_hot_gallery *got = NULL;
+    struct sp_hot_vectors vectors = {0};
+    world_publish(&world, "vec-a", 1, 4, 2, 3, SP_MANIFEST_COMPLETE);
+    assert_int_equal(sp_hot_acquire(hot, world.durable, world.galleries, "vec-a", 1, soon(2000), &got, NULL),
+                     SP_OK);
+    assert_int_equal(sp_gallery_count(got->gallery), 6);
+    world_store_template(&world, "vec-a", 3, 1); /* comes after the gallery was loaded */
+    assert_int_equal(sp_hot_load_vectors(&vectors, sp_hot_config(hot), world.durable, world.galleries, got, NULL),
+                     SP_OK);
+    assert_int_equal(vectors.count, 7);
+    for (int person = 0; person < 4; person++)
+        for (int portrait = 0; portrait < 2; portrait++)
+            assert_int_equal(times_there(&vectors, got, person, portrait), person < 3 || portrait == 1);
+    assert_int_equal(sp_hot_loads(hot), 1);
+    sp_hot_vectors_clear(&vectors);
+    assert_null(vectors.vectors);
+    got->version = 2; /* one that was never there */
+    assert_int_not_equal(
+        sp_hot_load_vectors(&vectors, sp_hot_config(hot), world.durable, world.galleries, got, NULL), SP_OK);
+    sp_hot_vectors_clear(&vectors);
+    sp_hot_unref(&got);
+    sp_hot_free(&hot);
+}
+
 static void test_eviction(void **state)
 {
     (void)state;
@@ -434,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_an_index_that_is_gone),
         cmocka_unit_test(test_missing_templates_are_wanted),
+        cmocka_unit_test(test_vectors_again),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_union_of_galleries),
         cmocka_unit_test(test_rows_begin_and_end),

@@ -46,12 +46,19 @@ static struct sp_hot_gallery *gallery_of(int people, int portraits, int dim, con
     return hot;
 }
 
-static struct sp_review *review_of(struct sp_hot_gallery *hot, const float *vectors)
+/* Every entry of the gallery as a probe. */
+static struct sp_hot_vectors probes_of(const struct sp_hot_gallery *hot, float *vectors)
+{
+    return (struct sp_hot_vectors){sp_gallery_count(hot->gallery), hot->people, vectors, 0};
+}
+
+static struct sp_review *review_of(struct sp_hot_gallery *hot, float *vectors)
 {
     static struct sp_review review;
     struct sp_err err = {0};
+    struct sp_hot_vectors probes = probes_of(hot, vectors);
     uint64_t deadline_ns = sp_clock_mono_ns() + FOREVER_S * 1000 * SP_NS_PER_MS;
-    if (sp_review_gallery(&review, engine, &pack, hot, vectors, deadline_ns, step, NULL, &err) != SP_OK)
+    if (sp_review_gallery(&review, engine, &pack, hot, &probes, deadline_ns, step, NULL, &err) != SP_OK)
         fail_msg("%s", err.text);
     sp_hot_unref(&hot);
     return &review;
@@ -160,8 +167,9 @@ static void test_budget(void **state)
     float vectors[2 * DIM] = {1};
     struct sp_review review;
     struct sp_hot_gallery *hot = gallery_of(2, 1, DIM, vectors);
+    struct sp_hot_vectors probes = probes_of(hot, vectors);
     (void)state;
-    assert_int_equal(sp_review_gallery(&review, engine, &pack, hot, vectors, sp_clock_mono_ns(), step, NULL, NULL),
+    assert_int_equal(sp_review_gallery(&review, engine, &pack, hot, &probes, sp_clock_mono_ns(), step, NULL, NULL),
                      SP_E_TIMEOUT);
     sp_hot_unref(&hot);
 }
