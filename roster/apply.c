@@ -17,7 +17,7 @@ struct applying {
     int64_t now_ms;
     struct sp_match *matches; /* per row of the roster */
     int *named_by;            /* per row before: row of the roster, or -1 */
-    bool *absorbed;           /* per row before */
+    bool *absorbed;           /* per row before: it leaves */
     int began;                /* position among the receipts where this list began */
     struct sp_applied *applied;
 };
@@ -349,6 +349,11 @@ static enum sp_status begin(struct applying *a, struct sp_err *err)
     return sp_apply_digest(a->applied->receipt.digest, a->roster, a->message, a->keys, err);
 }
 
+static bool brings_travellers(enum sp_listing_action action)
+{
+    return action == SP_ACTION_LIST || action == SP_ACTION_CHANGE;
+}
+
 static enum sp_status run(struct applying *a, struct sp_err *err)
 {
     enum sp_status status =
@@ -362,6 +367,9 @@ static enum sp_status run(struct applying *a, struct sp_err *err)
             a->named_by[a->matches[i].before] = i;
         if (a->matches[i].absorbed >= 0)
             a->absorbed[a->matches[i].absorbed] = true;
+        int replaced = a->matches[i].replaced;
+        if (replaced >= 0 && brings_travellers(a->message->action) && in_group(a, &a->before->rows[replaced]))
+            a->absorbed[replaced] = true;
     }
     sp_apply_receipt(&a->applied->receipt, a->before, a->message, a->roster->row_count, a->now_ms);
     a->applied->noted = a->message->reference[0] || a->message->part > 0;

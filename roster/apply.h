@@ -82,7 +82,8 @@ void sp_applied_free(struct sp_applied **applied);
 /* The state of the next version, given whether anything of journey or travellers differs. */
 enum sp_manifest_state sp_applied_state(const struct sp_applied *applied, const struct sp_manifest_index *before,
                                         bool differs);
-/* Append the receipt to the index's, the oldest leaves at SP_INDEX_MAX_RECEIPTS. */
+/* Append the receipt to the index's. At SP_INDEX_MAX_RECEIPTS the oldest of what is no list leaves, else the oldest: a list that
+ * is forgotten would undo, when it comes again, all that came after it. */
 void sp_apply_note(struct sp_manifest_index *index, const struct sp_index_receipt *receipt);
 
 #endif
