@@ -9,6 +9,8 @@
 #define FIELD_MAX  (2 * SP_ROW_BYTES)
 #define FIELDS_MAX 5000 /* of one hash in one go: a script holds up the server. Run again for more */
 
+#define ATTEMPTS 5 /* when desks are faster */
+
 /* Field names of one kind that the index has, sorted. */
 struct named {
     size_t length; /* of one */
@@ -192,7 +194,7 @@ static enum sp_status tidy_open(struct tidying *t, uint64_t version, enum sp_man
     return tidy_templates(t, err);
 }
 
-enum sp_status sp_manifest_tidy(struct sp_manifest_tidied *ret_tidied, struct sp_store *durable,
+static enum sp_status tidy_once(struct sp_manifest_tidied *ret_tidied, struct sp_store *durable,
                                 struct sp_store *galleries, const char *manifest, const struct sp_key_file *ops,
                                 int64_t now_ms, struct sp_err *err)
 {
@@ -226,5 +228,15 @@ enum sp_status sp_manifest_tidy(struct sp_manifest_tidied *ret_tidied, struct sp
     sp_seal_wipe(&t.keys, sizeof t.keys);
     if (status == SP_OK)
         *ret_tidied = t.tidied;
+    return status;
+}
+
+enum sp_status sp_manifest_tidy(struct sp_manifest_tidied *ret_tidied, struct sp_store *durable,
+                                struct sp_store *galleries, const char *manifest, const struct sp_key_file *ops,
+                                int64_t now_ms, struct sp_err *err)
+{
+    enum sp_status status = SP_E_CONFLICT;
+    for (int attempt = 0; status == SP_E_CONFLICT && attempt < ATTEMPTS; attempt++)
+        status = tidy_once(ret_tidied, durable, galleries, manifest, ops, now_ms, err);
     return status;
 }

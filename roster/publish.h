@@ -101,6 +101,7 @@ enum sp_status sp_publish_message(struct sp_publish_report *ret_report, const st
 enum sp_status sp_publish_enrol(struct sp_publish_report *ret_report, const char *manifest,
                                 const struct sp_publish_config *config, struct sp_err *err);
 /* Flip to a version without this pack; its templates and notes are deleted. SP_E_NOTFOUND: it does not stand under it;
+ * SP_E_CLOSED: it is closed or purged (with both, templates and notes that are there all the same are deleted);
  * SP_E_INVALID: it is the only one. */
 enum sp_status sp_publish_retire(uint64_t *ret_version, struct sp_store *durable, struct sp_store *galleries,
                                  const char *manifest, const uint8_t pack[16], const struct sp_key_file *ops,

@@ -241,6 +241,11 @@ static void test_two_packs(void **state)
     assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, old, &world_ops, NULL), SP_OK);
     assert_int_equal(version, 4);
     assert_false(ask(galleries, "EXISTS", TEMPLATES) || ask(durable, "EXISTS", NOTES));
+    command(galleries, "SET", TEMPLATES, "left over"); /* as if the desk had died before it deleted them */
+    command(durable, "SET", NOTES, "left over");
+    assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, old, &world_ops, NULL),
+                     SP_E_NOTFOUND);
+    assert_false(ask(galleries, "EXISTS", TEMPLATES) || ask(durable, "EXISTS", NOTES));
     index = load(&world);
     assert_int_equal(index->pack_count, 1);
     int usable = 0;
@@ -255,6 +260,12 @@ static void test_two_packs(void **state)
     assert_int_equal(sp_publish_enrol(&report, "air-x", &world.config, NULL), SP_E_NOTFOUND);
     assert_int_equal(sp_publish_close(&version, durable, galleries, MANIFEST, &world_ops, NULL), SP_OK);
     assert_int_equal(sp_publish_enrol(&report, MANIFEST, &world.config, NULL), SP_E_CLOSED);
+    command(galleries, "SET", TEMPLATES, "left over"); /* of a worker that was enrolling */
+    assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, world.config.pack, &world_ops, NULL),
+                     SP_E_CLOSED);
+    memset(old, 0xab, 16);
+    assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, old, &world_ops, NULL), SP_E_CLOSED);
+    assert_false(ask(galleries, "EXISTS", TEMPLATES));
     world_free(&world);
 }
 
