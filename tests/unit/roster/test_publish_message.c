@@ -81,7 +81,7 @@ static void test_without_portraits(void **state)
     tell_ok(&world, SP_ACTION_REMOVE, HEADER ROW("T1") ROW("T9"), &report);
     assert_int_equal(report.removed, 1);
     assert_int_equal(report.unknown, 1);
-    assert_int_equal(report.warning_count, 1);
+    assert_int_equal(report.warning_count, 2); /* there is no table of ports */
     assert_int_equal(report.rows, 3);
     sp_publish_report_clear(&report);
     world_free(&world);
@@ -184,6 +184,20 @@ static void test_journey(void **state)
     tell_ok(&world, SP_ACTION_CHANGE, HEADER "ZX,417,air,JFK,,2026-12-04T20:20,,T1,Doe,\n", &report); /* late */
     index = load(&world);
     assert_true(index->departs_ms == departs + 2 * 3600000 && index->arrives_ms == arrives);
+    sp_manifest_index_free(&index);
+    world.config.ports = NULL; /* a desk without a table: the zone that stands */
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_int_equal(report.warning_count, 0);
+    index = load(&world);
+    assert_string_equal(index->zone, "America/New_York");
+    assert_true(index->departs_ms == departs);
+    sp_manifest_index_free(&index);
+    command(world.config.durable, "FLUSHALL", NULL, NULL);
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_int_equal(report.warning_count, 1);
+    assert_non_null(strstr(report.warnings[0], "site.ports"));
+    index = load(&world);
+    assert_true(!index->zone[0] && index->departs_ms != departs);
     sp_manifest_index_free(&index);
     sp_ports_free(&ports);
     sp_publish_report_clear(&report);
