@@ -315,23 +315,24 @@ static bool is_close_out(enum sp_listing_action action)
            action == SP_ACTION_CLOSE_ON_BOARD;
 }
 
-static enum sp_status check(const struct applying *a, struct sp_err *err)
+enum sp_status sp_apply_check(const struct sp_manifest_index *before, const struct sp_roster *roster,
+                              const struct sp_apply_message *message, struct sp_err *err)
 {
-    const char *manifest = a->roster->manifest;
-    enum sp_listing_action action = a->message->action;
-    if (a->message->part < 0 || a->message->part > SP_APPLY_MAX_PARTS)
-        return sp_fail(err, SP_E_LIMIT, "manifest %s: part %d of a list, the limit is %d", manifest,
-                       a->message->part, SP_APPLY_MAX_PARTS);
+    const char *manifest = roster->manifest;
+    enum sp_listing_action action = message->action;
+    if (message->part < 0 || message->part > SP_APPLY_MAX_PARTS)
+        return sp_fail(err, SP_E_LIMIT, "manifest %s: part %d of a list, the limit is %d", manifest, message->part,
+                       SP_APPLY_MAX_PARTS);
     if (action == SP_ACTION_ANSWER)
         return sp_fail(err, SP_E_UNSUPPORTED, "manifest %s: an authority's answer changes no manifest", manifest);
-    if (!a->before && action != SP_ACTION_LIST && action != SP_ACTION_CHANGE)
+    if (!before && action != SP_ACTION_LIST && action != SP_ACTION_CHANGE)
         return sp_fail(err, SP_E_NOTFOUND,
                        "manifest %s was never published: there is nothing that a %s could change", manifest,
-                       sp_listing_kind_word(a->message->group, action));
-    if (a->before && a->before->state >= SP_MANIFEST_CLOSED &&
-        !(is_close_out(action) && a->before->state == SP_MANIFEST_CLOSED))
+                       sp_listing_kind_word(message->group, action));
+    if (before && before->state >= SP_MANIFEST_CLOSED &&
+        !(is_close_out(action) && before->state == SP_MANIFEST_CLOSED))
         return sp_fail(err, SP_E_CLOSED, "manifest %s is %s: it takes no further version", manifest,
-                       sp_manifest_state_word(a->before->state));
+                       sp_manifest_state_word(before->state));
     return SP_OK;
 }
 
@@ -409,7 +410,7 @@ enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifes
     if (status == SP_OK)
         a.applied->known = message->reference[0] && sp_apply_is_known(before, a.applied->receipt.digest);
     if (status == SP_OK && !a.applied->known)
-        status = check(&a, err);
+        status = sp_apply_check(before, roster, message, err);
     if (status == SP_OK && !a.applied->known)
         status = run(&a, err);
     free(a.matches);

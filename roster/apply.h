@@ -77,6 +77,9 @@ enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifes
                         const struct sp_row *rows_before, const struct sp_roster *roster,
                         const struct sp_apply_message *message, const struct sp_manifest_keys *keys, int64_t now_ms,
                         struct sp_err *err);
+/* Of these errors, those that can be said before anything is read or written: sp_apply says them, too. */
+enum sp_status sp_apply_check(const struct sp_manifest_index *before, const struct sp_roster *roster,
+                              const struct sp_apply_message *message, struct sp_err *err);
 void sp_applied_free(struct sp_applied **applied);
 
 /* The state of the next version, given whether anything of journey or travellers differs. */

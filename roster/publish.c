@@ -49,6 +49,40 @@ static enum sp_status purged(const struct sp_publish_run *p, struct sp_err *err)
                    sp_manifest_state_word(SP_MANIFEST_PURGED));
 }
 
+/* Keys that are gone while a version stands are not made anew: what stands could never be opened again. */
+static enum sp_status open_keys(struct sp_publish_run *p, struct sp_err *err)
+{
+    struct sp_manifest_reader reader = {"ops", p->config->ops};
+    uint64_t version = 0;
+    enum sp_status status = sp_manifest_open_keys(&p->keys, p->config->durable, p->manifest, &reader, err);
+    if (status != SP_E_NOTFOUND)
+        return status;
+    status = sp_manifest_current(p->config->durable, p->manifest, &version, &p->state, err);
+    if (status == SP_OK && p->state == SP_MANIFEST_PURGED)
+        return purged(p, err);
+    return status != SP_OK ? status
+                           : sp_fail(err, SP_E_AUTH,
+                                     "manifest %s stands at version %" PRIu64 " and its data keys are gone: bring "
+                                     "them back from a backup, or delete what stands",
+                                     p->manifest, version);
+}
+
+/* Nothing stands yet: what is refused at once leaves nothing, what is begun is listed. */
+static enum sp_status begin_first(struct sp_publish_run *p, struct sp_err *err)
+{
+    struct sp_store *durable = p->config->durable;
+    if (!p->roster)
+        return sp_fail(err, SP_E_NOTFOUND,
+                       "manifest %s was never published; `sallyport manifest list` names those that were",
+                       p->manifest);
+    enum sp_status status = sp_apply_check(NULL, p->roster, p->message, err);
+    if (status == SP_OK)
+        status = sp_manifest_remember(durable, p->manifest, err);
+    return status == SP_OK ? sp_manifest_make_keys(&p->keys, durable, p->manifest, p->config->workers_public,
+                                                   p->config->ops, err)
+                           : status;
+}
+
 static enum sp_status begin(struct sp_publish_run *p, struct sp_err *err)
 {
     const char *manifest = p->manifest;
@@ -58,12 +92,8 @@ static enum sp_status begin(struct sp_publish_run *p, struct sp_err *err)
     enum sp_status status = sp_manifest_current(durable, manifest, &p->version, &p->state, err);
     if (status == SP_OK && p->version > 0 && p->state == SP_MANIFEST_PURGED)
         return purged(p, err);
-    if (status == SP_OK && p->version == 0 && !p->roster)
-        return sp_fail(err, SP_E_NOTFOUND,
-                       "manifest %s was never published; `sallyport manifest list` names those that were",
-                       manifest);
     if (status == SP_OK)
-        status = sp_manifest_make_keys(&p->keys, durable, manifest, p->config->workers_public, p->config->ops, err);
+        status = p->version > 0 ? open_keys(p, err) : begin_first(p, err);
     if (status == SP_OK && p->version > 0)
         status = sp_manifest_load_current(&p->before, &p->rows_before, &p->version, &p->state, durable, manifest,
                                           &p->keys, err);
