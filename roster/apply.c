@@ -355,7 +355,8 @@ static bool brings_travellers(enum sp_listing_action action)
     return action == SP_ACTION_LIST || action == SP_ACTION_CHANGE;
 }
 
-static enum sp_status run(struct applying *a, struct sp_err *err)
+/* Who is who, from both sides. */
+static enum sp_status match(struct applying *a, struct sp_err *err)
 {
     enum sp_status status =
         sp_apply_match(a->matches, a->applied, a->before, a->rows_before, a->roster, a->message->format, err);
@@ -372,6 +373,30 @@ static enum sp_status run(struct applying *a, struct sp_err *err)
         if (replaced >= 0 && brings_travellers(a->message->action) && in_group(a, &a->before->rows[replaced]))
             a->absorbed[replaced] = true;
     }
+    return SP_OK;
+}
+
+/* A message that was applied before changes no row; it still says which rows are its travellers'. */
+static enum sp_status run_known(struct applying *a, struct sp_err *err)
+{
+    enum sp_status status = match(a, err);
+    a->applied->problem_count = 0;
+    for (int i = 0; status == SP_OK && i < a->before->row_count; i++) {
+        struct sp_applied_row *row = put(a, i);
+        if (!brings_travellers(a->message->action) || a->named_by[i] < 0)
+            continue;
+        row->source = a->named_by[i];
+        row->row = a->rows_before[i];
+        row->row.text = NULL;
+    }
+    return status;
+}
+
+static enum sp_status run(struct applying *a, struct sp_err *err)
+{
+    enum sp_status status = match(a, err);
+    if (status != SP_OK)
+        return status;
     sp_apply_receipt(&a->applied->receipt, a->before, a->message, a->roster->row_count, a->now_ms);
     a->applied->noted = a->message->reference[0] || a->message->part > 0;
     switch (a->message->action) {
@@ -411,8 +436,8 @@ enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifes
         a.applied->known = message->reference[0] && sp_apply_is_known(before, a.applied->receipt.digest);
     if (status == SP_OK && !a.applied->known)
         status = sp_apply_check(before, roster, message, err);
-    if (status == SP_OK && !a.applied->known)
-        status = run(&a, err);
+    if (status == SP_OK)
+        status = a.applied->known ? run_known(&a, err) : run(&a, err);
     free(a.matches);
     free(a.named_by);
     free(a.absorbed);

@@ -55,7 +55,7 @@ struct sp_apply_problem {
 };
 
 struct sp_applied {
-    bool known;  /* this very message was applied already: nothing is to be done */
+    bool known;  /* this very message was applied already: rows are those that stand, source says which of them it names */
     bool late;   /* a part of a list that a newer one has replaced: nothing is to be done */
     bool noted;  /* it must make a version though its travellers change nothing: parts, messages with a reference */
     bool closes; /* the manifest becomes CLOSED */

@@ -196,8 +196,9 @@ static enum sp_status conclude(struct sp_publish_run *p, struct sp_err *err)
             return sp_fail(err, SP_E_INTERNAL, "manifest %s: two rows have one id", p->manifest);
     bool differs = !p->before || !sp_index_equal(p->before, next);
     bool noted = p->applied && p->applied->noted;
-    next->state = p->applied ? sp_applied_state(p->applied, p->before, differs) : p->state;
-    if (p->applied && (differs || noted || next->state != p->state))
+    bool told = p->applied && !p->applied->known;
+    next->state = told ? sp_applied_state(p->applied, p->before, differs) : p->state;
+    if (told && (differs || noted || next->state != p->state))
         sp_apply_note(next, &p->applied->receipt);
     p->report->unchanged = !differs && !noted && p->version > 0 && next->state == p->state;
     if (!p->report->unchanged)
@@ -233,6 +234,22 @@ static void report_nothing(struct sp_publish_run *p)
     p->report->rows = p->before ? p->before->row_count : 0;
 }
 
+/* A message that is known may come again for its portraits. True if one of its travellers has no usable one: files
+ * are looked for these alone, since what else it says may be older than what stands. */
+static bool lacks_portraits(struct sp_publish_run *p)
+{
+    bool lacks = false;
+    if (!p->applied->known || !p->portraits || p->state >= SP_MANIFEST_CLOSED)
+        return false;
+    for (int i = 0; i < p->applied->row_count; i++) {
+        struct sp_applied_row *row = &p->applied->rows[i];
+        if (row->source >= 0 && sp_index_row_usable(&row->index, 0))
+            row->source = -1;
+        lacks = lacks || row->source >= 0;
+    }
+    return lacks;
+}
+
 static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
 {
     enum sp_status status = begin(p, err);
@@ -241,7 +258,7 @@ static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
     if (status != SP_OK)
         return status;
     report_applied(p);
-    if (p->applied->known || p->applied->late) {
+    if ((p->applied->known && !lacks_portraits(p)) || p->applied->late) {
         report_nothing(p);
         return SP_OK;
     }
@@ -250,7 +267,8 @@ static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
         status = begin_next(p, err);
     if (status != SP_OK)
         return status;
-    sp_publish_journey(p);
+    if (!p->applied->known)
+        sp_publish_journey(p);
     if (!p->applied->closes) {
         keep_packs(p);
         status = sp_publish_put_rows(p, err);

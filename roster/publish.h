@@ -68,7 +68,7 @@ struct sp_publish_report {
     uint64_t version;            /* that stands now */
     enum sp_manifest_state state;
     bool unchanged;              /* no version was made */
-    bool known, late;            /* as in struct sp_applied */
+    bool known, late;            /* as in struct sp_applied; known: a version is made if portraits came after the message */
     int rows, portraits;         /* in the manifest */
     int new_rows;                /* new or changed against the version before */
     int added, changed, kept, removed, expired; /* travellers */

@@ -156,6 +156,40 @@ static void test_messages_with_reference(void **state)
     world_free(&world);
 }
 
+/* Portraits that come after the message: the same message again takes them, and nothing else. */
+static void test_portraits_after_message(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    begin(&world);
+    snprintf(reference, sizeof reference, "M1");
+    assert_int_equal(tell(&world, SP_ACTION_LIST, FOUR, NULL, &report, NULL), SP_OK);
+    assert_int_equal(report.lack_count, 4);
+    snprintf(reference, sizeof reference, "M2");
+    tell_ok(&world, SP_ACTION_CHANGE, HEADER "ZX,417,air,JFK,,2026-12-04T18:20,,T1,Doe,14C\n", &report);
+    snprintf(reference, sizeof reference, "M1");
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    assert_true(report.known && !report.unchanged);
+    assert_int_equal(report.version, 3);
+    assert_int_equal(report.state, SP_MANIFEST_AMENDED); /* as it was */
+    assert_int_equal(report.enrolled, 2);                /* T2; T1 had his already */
+    assert_int_equal(report.lack_count, 2);              /* T3, T4 */
+    assert_int_equal(report.new_rows, 0);                /* T1 still sits in 14C */
+    struct sp_manifest_index *index = load(&world);
+    assert_int_equal(index->receipt_count, 2);
+    sp_manifest_index_free(&index);
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    assert_true(report.known && report.unchanged);
+    assert_int_equal(report.version, 3);
+    assert_int_equal(report.lack_count, 2);
+    tell_ok(&world, SP_ACTION_CLOSE_ON_BOARD, FOUR, &report);
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    assert_true(report.known && report.unchanged);
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
 /* What lanes and readiness need to know of the journey. */
 static void test_journey(void **state)
 {
@@ -315,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_without_portraits),
         cmocka_unit_test(test_change_is_applied_again),
         cmocka_unit_test(test_messages_with_reference),
+        cmocka_unit_test(test_portraits_after_message),
         cmocka_unit_test(test_desks_at_once),
         cmocka_unit_test(test_journey),
         cmocka_unit_test(test_standing),
