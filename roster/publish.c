@@ -372,11 +372,18 @@ enum sp_status sp_publish_message(struct sp_publish_report *ret_report, const st
                                   const struct sp_roster *roster, const struct sp_portraits *portraits,
                                   const struct sp_publish_config *config, struct sp_err *err)
 {
-    const struct sp_publish_run what = {.manifest = roster->manifest,
-                                        .roster = roster,
-                                        .message = message,
-                                        .portraits = portraits,
-                                        .config = config};
+    struct sp_publish_run what = {.manifest = roster->manifest,
+                                  .roster = roster,
+                                  .message = message,
+                                  .portraits = portraits,
+                                  .config = config};
+    char delayed[SP_MANIFEST_ID_MAX];
+    if (message->action == SP_ACTION_CHANGE_JOURNEY) {
+        enum sp_status status = sp_publish_delayed(delayed, config->durable, roster->manifest, err);
+        if (status != SP_OK)
+            return status;
+        what.manifest = delayed;
+    }
     bool once = message->action == SP_ACTION_LIST && message->part == 0 && !message->reference[0];
     return repeat(ret_report, &what, once, err);
 }

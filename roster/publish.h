@@ -91,7 +91,8 @@ void sp_publish_report_clear(struct sp_publish_report *report); /* wipes */
 enum sp_status sp_publish(struct sp_publish_report *ret_report, const struct sp_roster *roster,
                           const struct sp_portraits *portraits, const struct sp_publish_config *config,
                           struct sp_err *err);
-/* Any message; roster->manifest says of which manifest. What loses the race is applied again, 5 times, unless it is a whole list
+/* Any message; roster->manifest says of which manifest (of a changed journey it may have another date than the manifest, at most 2
+ * days off: ret_report->manifest). What loses the race is applied again, 5 times, unless it is a whole list
  * without reference. */
 enum sp_status sp_publish_message(struct sp_publish_report *ret_report, const struct sp_apply_message *message,
                                   const struct sp_roster *roster, const struct sp_portraits *portraits,

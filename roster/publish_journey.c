@@ -78,6 +78,8 @@ void sp_publish_journey(struct sp_publish_run *p)
     put(next->direction, sizeof next->direction, m->direction);
     next->standing = next->standing || m->standing;
     put_times(p);
+    if (strcmp(p->manifest, p->roster->manifest) != 0)
+        warn(p, "%s was never published: taken for a new date of %s", p->roster->manifest, p->manifest);
     for (int i = 0; i < p->applied->problem_count && i < SP_APPLY_MAX_PROBLEMS; i++) {
         const struct sp_apply_problem *problem = &p->applied->problems[i];
         warn(p, "line %d %s", p->roster->rows[problem->source].line, problem->text);

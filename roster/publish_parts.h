@@ -41,6 +41,10 @@ void sp_publish_progress(const struct sp_publish_run *p, const char *what, int d
 /* Collect n replies of a pipeline, remembering the first failure. */
 enum sp_status sp_publish_collect(struct sp_store *store, int n, enum sp_status status, struct sp_err *err);
 
+/* publish_delayed.c: the manifest that a change of this one's journey means: itself, or, where nothing stands under its date, the
+ * one that is open within two days of it. SP_E_NOTFOUND: several are. */
+enum sp_status sp_publish_delayed(char ret_manifest[SP_MANIFEST_ID_MAX], struct sp_store *durable, const char *manifest,
+                                  struct sp_err *err);
 /* publish_journey.c: what p->next knows of the journey. */
 void sp_publish_journey(struct sp_publish_run *p);
 /* publish_rows.c: seal and write what is new or changed; validity of standing rows. */

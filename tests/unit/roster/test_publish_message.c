@@ -238,6 +238,46 @@ static void test_journey(void **state)
     world_free(&world);
 }
 
+#define ON(date) "carrier,journey,mode,dep_port,sched_dep,traveller_ref,surname\nZX,417,air,JFK," date ",T1,Doe\n"
+
+/* A flight that is delayed past midnight keeps its manifest, if it can be said which one that is. */
+static void test_delayed_past_midnight(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    struct sp_err err = {0};
+    uint64_t version = 0;
+    int64_t departs = 0;
+    begin(&world);
+    struct sp_store *durable = world.config.durable;
+    tell_ok(&world, SP_ACTION_LIST, ON("2026-12-04T23:20"), &report);
+    tell_ok(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-05T00:40"), &report);
+    assert_string_equal(report.manifest, MANIFEST);
+    assert_int_equal(report.version, 2);
+    assert_int_equal(report.warning_count, 2); /* no table of ports; and what it was taken for */
+    assert_non_null(strstr(report.warnings[1], "air-zx-417-20261205-jfk was never published"));
+    struct sp_manifest_index *index = load(&world);
+    assert_int_equal(sp_clock_parse("2026-12-05T00:40:00Z", &departs), 0);
+    assert_true(index->departs_ms == departs);
+    sp_manifest_index_free(&index);
+    assert_int_equal(tell(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-07T00:40"), NULL, &report, &err),
+                     SP_E_NOTFOUND); /* three days */
+    tell_ok(&world, SP_ACTION_LIST, ON("2026-12-06T23:20"), &report);
+    assert_int_equal(tell(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-05T01:40"), NULL, &report, &err),
+                     SP_E_NOTFOUND);
+    assert_non_null(strstr(err.text, MANIFEST ", air-zx-417-20261206-jfk"));
+    assert_int_equal(
+        sp_publish_close(&version, durable, world.config.galleries, "air-zx-417-20261206-jfk", &world_ops, NULL),
+        SP_OK);
+    tell_ok(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-05T01:40"), &report);
+    assert_string_equal(report.manifest, MANIFEST);
+    assert_int_equal(report.version, 3);
+    assert_int_equal(ask(durable, "SMEMBERS", "sp:manifests"), 2);
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
 /* A standing gallery: validity in the port's days, expired rows leave. */
 static void test_standing(void **state)
 {
@@ -352,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_portraits_after_message),
         cmocka_unit_test(test_desks_at_once),
         cmocka_unit_test(test_journey),
+        cmocka_unit_test(test_delayed_past_midnight),
         cmocka_unit_test(test_standing),
     };
     if (!world_start())
