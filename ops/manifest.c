@@ -58,15 +58,18 @@ static const char release_help[] =
     "this they may cross once more. REF is the traveller's reference or pseudonym, as `manifest show` prints "
     "them.\n"
     "Example: sallyport manifest release air-zx-417-20261204-lis PNR7K2-1\n";
-static const char close_help[] = "Usage: sallyport manifest close ID [--config FILE]\n"
+static const char close_help[] = "Usage: sallyport manifest close ID [--standing] [--config FILE]\n"
                                  "No lane matches against a closed manifest; it takes no further version but "
                                  "close-outs. Its portraits and templates\n"
-                                 "are deleted; closing it again deletes what an interrupted command left of them.\n"
+                                 "are deleted; closing it again deletes what an interrupted command left of them. "
+                                 "A standing gallery is closed\n"
+                                 "only with --standing: it cannot begin again.\n"
                                  "Example: sallyport manifest close air-zx-417-20261204-lis\n";
 static const char purge_help[] = "Usage: sallyport manifest purge ID [--config FILE]\n"
                                  "Delete everything of a closed manifest: rows, indexes, notes, claims and keys. "
                                  "Only that it was purged stays, for\n"
-                                 "400 days. Interrupted, it goes on when it is run again.\n"
+                                 "400 days. Interrupted, it goes on when it is run again. What a first publish "
+                                 "that failed left is deleted, too.\n"
                                  "Example: sallyport manifest purge air-zx-417-20261204-lis\n";
 static const char tidy_help[] =
     "Usage: sallyport manifest tidy ID... | --all [--json] [--config FILE]\n"

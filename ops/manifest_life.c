@@ -70,7 +70,7 @@ typedef enum sp_status ending(uint64_t *ret_version, struct sp_store *durable, s
                               const char *manifest, const struct sp_key_file *ops, struct sp_err *err);
 
 static int end_run(int argc, char **argv, const struct sp_ops_verb *verb, const char *short_name, ending *end,
-                   enum sp_manifest_state state)
+                   enum sp_manifest_state state, const bool *may_be_standing)
 {
     struct life life = {0};
     struct sp_err err = {0};
@@ -81,6 +81,11 @@ static int end_run(int argc, char **argv, const struct sp_ops_verb *verb, const 
     if (life.line.count != 1 || !ids_ok(&life.line))
         return sp_command_usage(short_name, "give one manifest id");
     const char *manifest = life.line.operands[0];
+    if (!*may_be_standing && sp_manifest_id_standing(manifest))
+        return sp_command_usage(short_name,
+                                "%s is a standing gallery: once closed it takes nobody any more; if it "
+                                "shall end for good, give --standing",
+                                manifest);
     enum sp_status status = sp_desk_open(&life.desk, &life.line.config, true, &err);
     if (status == SP_OK)
         status = end(&version, life.desk.durable, life.desk.galleries, manifest, &life.desk.box, &err);
@@ -95,16 +100,19 @@ static int end_run(int argc, char **argv, const struct sp_ops_verb *verb, const 
 
 int sp_manifest_close_run(int argc, char **argv)
 {
+    bool standing = false;
+    const struct sp_flag flags[] = {{"standing", NULL, "end a standing gallery for good", NULL, &standing}, {0}};
     const struct sp_ops_verb verb = {"sallyport manifest close", "Close a manifest.",
-                                     "sallyport manifest close air-zx-417-20261204-lis", "ID", NULL};
-    return end_run(argc, argv, &verb, "manifest close", sp_publish_close, SP_MANIFEST_CLOSED);
+                                     "sallyport manifest close air-zx-417-20261204-lis", "ID", flags};
+    return end_run(argc, argv, &verb, "manifest close", sp_publish_close, SP_MANIFEST_CLOSED, &standing);
 }
 
 int sp_manifest_purge_run(int argc, char **argv)
 {
+    const bool standing = true;
     const struct sp_ops_verb verb = {"sallyport manifest purge", "Delete everything of a closed manifest.",
                                      "sallyport manifest purge air-zx-417-20261204-lis", "ID", NULL};
-    return end_run(argc, argv, &verb, "manifest purge", sp_manifest_purge, SP_MANIFEST_PURGED);
+    return end_run(argc, argv, &verb, "manifest purge", sp_manifest_purge, SP_MANIFEST_PURGED, &standing);
 }
 
 /* ---- tidy ---- */

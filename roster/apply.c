@@ -76,7 +76,7 @@ void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp
     if (listing->message[0] || listing->interchange[0])
         snprintf(m->own, sizeof m->own, "%s/%s", listing->interchange, listing->message);
     m->reference = m->own[0] ? m->own : m->series;
-    m->standing = strstr(roster->manifest, "-standing-") != NULL;
+    m->standing = sp_manifest_id_standing(roster->manifest);
     sp_journey_number(m->number, listing);
     m->journey = m->number;
 }
@@ -325,6 +325,12 @@ enum sp_status sp_apply_check(const struct sp_manifest_index *before, const stru
                        SP_APPLY_MAX_PARTS);
     if (action == SP_ACTION_ANSWER)
         return sp_fail(err, SP_E_UNSUPPORTED, "manifest %s: an authority's answer changes no manifest", manifest);
+    if (message->standing && (is_close_out(action) || action == SP_ACTION_CANCEL_JOURNEY))
+        return sp_fail(
+            err, SP_E_INVALID,
+            "manifest %s is a standing gallery, which no message ends: its travellers leave by removals or "
+            "at the end of their validity",
+            manifest);
     if (!before && action != SP_ACTION_LIST && action != SP_ACTION_CHANGE)
         return sp_fail(err, SP_E_NOTFOUND,
                        "manifest %s was never published: there is nothing that a %s could change", manifest,

@@ -21,6 +21,11 @@ bool sp_manifest_id_ok(const char *text)
     return length > 0 && length < SP_MANIFEST_ID_MAX && text[length] == 0;
 }
 
+bool sp_manifest_id_standing(const char *id)
+{
+    return strstr(id, "-standing-") != NULL;
+}
+
 enum sp_status sp_manifest_make_keys(struct sp_manifest_keys *ret_keys, struct sp_store *durable,
                                      const char *manifest, const uint8_t workers_public[32],
                                      const struct sp_key_file *ops, struct sp_err *err)

@@ -96,5 +96,7 @@ enum sp_status sp_manifest_list(char (**ret_ids)[SP_MANIFEST_ID_MAX], int *ret_c
                                 struct sp_err *err);
 /* [a-z0-9.-], as sp_roster_parse makes them. */
 bool sp_manifest_id_ok(const char *text);
+/* Of a standing gallery: <mode>-<scope>-standing-<port>. */
+bool sp_manifest_id_standing(const char *id);
 
 #endif

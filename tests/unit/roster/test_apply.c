@@ -488,6 +488,13 @@ static void test_standing(void **state)
     assert_int_equal(m.last->expired, 1);
     assert_int_equal(m.index->row_count, 1);
     assert_true(has(&m, "SAMPLE2"));
+    enum sp_listing_action ends[] = {SP_ACTION_CLOSE, SP_ACTION_CLOSE_ON_BOARD, SP_ACTION_CANCEL_JOURNEY};
+    for (int i = 0; i < 3; i++) { /* it would be gone for good */
+        struct sp_apply_message end = message_of(ends[i]);
+        end.standing = true;
+        TELL(&m, &end, P(2));
+        assert_int_equal(m.status, SP_E_INVALID);
+    }
     manifest_free(&m);
 }
 
