@@ -276,8 +276,10 @@ static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
             status = sp_publish_put_portraits(p, err);
         if (status == SP_OK)
             status = sp_publish_enrol_all(p, err);
-        if (status == SP_OK)
+        if (status == SP_OK) {
+            sp_publish_keep_portraits(p);
             status = sp_publish_report_lacks(p, err);
+        }
     }
     if (status == SP_OK)
         status = conclude(p, err);

@@ -51,6 +51,8 @@ void sp_publish_journey(struct sp_publish_run *p);
 enum sp_status sp_publish_put_rows(struct sp_publish_run *p, struct sp_err *err);
 /* publish_portraits.c: read, seal and write the files of the rows that the message names. */
 enum sp_status sp_publish_put_portraits(struct sp_publish_run *p, struct sp_err *err);
+/* After they are enrolled: of a row none of whose new portraits can be used, but one before could, those before stay. */
+void sp_publish_keep_portraits(struct sp_publish_run *p);
 /* publish_enrol.c: a template for each portrait under each pack of p->next. */
 enum sp_status sp_publish_enrol_all(struct sp_publish_run *p, struct sp_err *err);
 /* publish_report.c: travellers without a usable portrait. */

@@ -190,3 +190,23 @@ enum sp_status sp_publish_put_portraits(struct sp_publish_run *p, struct sp_err 
     free(all.references);
     return status == SP_OK && step != SP_OK ? sp_fail(err, step, "%s", later.text) : status;
 }
+
+void sp_publish_keep_portraits(struct sp_publish_run *p)
+{
+    const struct sp_manifest_index *before = p->before, *next = p->next;
+    if (!before || before->pack_count != next->pack_count ||
+        memcmp(before->packs, next->packs, (size_t)next->pack_count * sizeof next->packs[0]) != 0)
+        return;
+    for (int i = 0; i < p->draft_count; i++) {
+        struct sp_publish_draft *draft = &p->drafts[i];
+        if (draft->source < 0 || draft->before < 0 || sp_index_row_usable(&draft->index, 0) > 0)
+            continue;
+        const struct sp_index_row *row = &before->rows[draft->before];
+        if (sp_index_row_usable(row, 0) == 0)
+            continue;
+        p->report->portraits += row->portrait_count - draft->index.portrait_count;
+        memcpy(draft->index.portraits, row->portraits, sizeof row->portraits);
+        draft->index.portrait_count = row->portrait_count;
+        snprintf(draft->bad_text, sizeof draft->bad_text, "the new portrait cannot be used: the one before stays");
+    }
+}

@@ -238,6 +238,44 @@ static void test_journey(void **state)
     world_free(&world);
 }
 
+static void portrait_of_t1(struct world *world, const char *text)
+{
+    world_portrait("T1.jpg", text);
+    sp_portraits_free(&world->portraits);
+    assert_int_equal(sp_portraits_open(&world->portraits, world_folder, NULL), SP_OK);
+}
+
+/* A picture that cannot be used takes nobody's good one away; another good one replaces it. */
+static void test_bad_portrait_replaces_none(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    begin(&world);
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    struct sp_manifest_index *index = load(&world), *now;
+    portrait_of_t1(&world, "faceless T1");
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_true(report.unchanged);
+    assert_int_equal(report.lack_count, 0);
+    assert_int_equal(report.remark_count, 1);
+    now = load(&world);
+    assert_int_equal(now->rows[0].portrait_count, 1);
+    assert_memory_equal(now->rows[0].portraits[0].id, index->rows[0].portraits[0].id, SP_PORTRAIT_BYTES);
+    sp_manifest_index_free(&now);
+    portrait_of_t1(&world, "another face of T1");
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_int_equal(report.version, 2);
+    now = load(&world);
+    assert_int_equal(now->rows[0].portrait_count, 1);
+    assert_memory_not_equal(now->rows[0].portraits[0].id, index->rows[0].portraits[0].id, SP_PORTRAIT_BYTES);
+    sp_manifest_index_free(&now);
+    sp_manifest_index_free(&index);
+    portrait_of_t1(&world, "face of T1");
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
 #define ON(date) "carrier,journey,mode,dep_port,sched_dep,traveller_ref,surname\nZX,417,air,JFK," date ",T1,Doe\n"
 
 /* A flight that is delayed past midnight keeps its manifest, if it can be said which one that is. */
@@ -393,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_desks_at_once),
         cmocka_unit_test(test_journey),
         cmocka_unit_test(test_delayed_past_midnight),
+        cmocka_unit_test(test_bad_portrait_replaces_none),
         cmocka_unit_test(test_standing),
     };
     if (!world_start())
