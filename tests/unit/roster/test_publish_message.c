@@ -156,6 +156,13 @@ static void test_messages_with_reference(void **state)
     world_free(&world);
 }
 
+static void portrait_of_t1(struct world *world, const char *text)
+{
+    world_portrait("T1.jpg", text);
+    sp_portraits_free(&world->portraits);
+    assert_int_equal(sp_portraits_open(&world->portraits, world_folder, NULL), SP_OK);
+}
+
 /* Portraits that come after the message: the same message again takes them, and nothing else. */
 static void test_portraits_after_message(void **state)
 {
@@ -168,12 +175,13 @@ static void test_portraits_after_message(void **state)
     assert_int_equal(report.lack_count, 4);
     snprintf(reference, sizeof reference, "M2");
     tell_ok(&world, SP_ACTION_CHANGE, HEADER "ZX,417,air,JFK,,2026-12-04T18:20,,T1,Doe,14C\n", &report);
+    portrait_of_t1(&world, "another face of T1");
     snprintf(reference, sizeof reference, "M1");
     tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
     assert_true(report.known && !report.unchanged);
     assert_int_equal(report.version, 3);
     assert_int_equal(report.state, SP_MANIFEST_AMENDED); /* as it was */
-    assert_int_equal(report.enrolled, 2);                /* T2; T1 had his already */
+    assert_int_equal(report.enrolled, 2);                /* T2; T1 has his already */
     assert_int_equal(report.lack_count, 2);              /* T3, T4 */
     assert_int_equal(report.new_rows, 0);                /* T1 still sits in 14C */
     struct sp_manifest_index *index = load(&world);
@@ -186,6 +194,7 @@ static void test_portraits_after_message(void **state)
     tell_ok(&world, SP_ACTION_CLOSE_ON_BOARD, FOUR, &report);
     tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
     assert_true(report.known && report.unchanged);
+    portrait_of_t1(&world, "face of T1");
     sp_publish_report_clear(&report);
     world_free(&world);
 }
@@ -236,13 +245,6 @@ static void test_journey(void **state)
     sp_ports_free(&ports);
     sp_publish_report_clear(&report);
     world_free(&world);
-}
-
-static void portrait_of_t1(struct world *world, const char *text)
-{
-    world_portrait("T1.jpg", text);
-    sp_portraits_free(&world->portraits);
-    assert_int_equal(sp_portraits_open(&world->portraits, world_folder, NULL), SP_OK);
 }
 
 /* A picture that cannot be used takes nobody's good one away; another good one replaces it. */
