@@ -60,15 +60,18 @@ static const char release_help[] =
     "this they may cross once more. REF is the traveller's reference or pseudonym, as `manifest show` prints "
     "them.\n"
     "Example: sallyport manifest release air-zx-417-20261204-lis PNR7K2-1\n";
-static const char close_help[] = "Usage: sallyport manifest close ID [--config FILE]\n"
+static const char close_help[] = "Usage: sallyport manifest close ID [--standing] [--config FILE]\n"
                                  "No lane matches against a closed manifest; it takes no further version but "
                                  "close-outs. Its portraits and templates\n"
-                                 "are deleted; closing it again deletes what an interrupted command left of them.\n"
+                                 "are deleted; closing it again deletes what an interrupted command left of them. "
+                                 "A standing gallery is closed\n"
+                                 "only with --standing: it cannot begin again.\n"
                                  "Example: sallyport manifest close air-zx-417-20261204-lis\n";
 static const char purge_help[] = "Usage: sallyport manifest purge ID [--config FILE]\n"
                                  "Delete everything of a closed manifest: rows, indexes, notes, claims and keys. "
                                  "Only that it was purged stays, for\n"
-                                 "400 days. Interrupted, it goes on when it is run again.\n"
+                                 "400 days. Interrupted, it goes on when it is run again. What a first publish "
+                                 "that failed left is deleted, too.\n"
                                  "Example: sallyport manifest purge air-zx-417-20261204-lis\n";
 static const char tidy_help[] =
     "Usage: sallyport manifest tidy ID... | --all [--json] [--config FILE]\n"
@@ -150,7 +153,23 @@ static const char scorecard_help[] =
     "  --deadline MIN  lists are due this long before departure (air 30, sea and private 60, land 0)\n\n"
     "Example: sallyport manifest scorecard --carrier ZX --days 30\n";
 
-/* One line of the list. A manifest that was begun and never flipped has version 0. */
+/* Begun and never flipped: a publish is under way, or has failed. */
+static void list_unfinished(const char *manifest, bool as_json)
+{
+    if (!as_json) {
+        printf("%-44s %7d  never finished: publish it again, or purge it\n", manifest, 0);
+        return;
+    }
+    struct sp_json json = {stdout, false};
+    sp_json_open(&json, NULL, '{');
+    sp_json_text(&json, "manifest", manifest);
+    sp_json_number(&json, "version", 0);
+    sp_json_text(&json, "state", "never finished");
+    sp_json_close(&json, '}');
+    printf("\n");
+}
+
+/* One line of the list. */
 static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool as_json, struct sp_err *err)
 {
     struct sp_manifest_keys keys = {0};
@@ -160,6 +179,8 @@ static enum sp_status list_one(struct sp_desk *desk, const char *manifest, bool 
     enum sp_manifest_state state;
     int usable = 0;
     enum sp_status status = sp_manifest_current(desk->durable, manifest, &version, &state, err);
+    if (status == SP_OK && version == 0)
+        list_unfinished(manifest, as_json);
     if (status != SP_OK || version == 0)
         return status;
     if (state == SP_MANIFEST_PURGED) /* a purge under way: there is nothing of it to read */
@@ -211,18 +232,17 @@ static int list_run(int argc, char **argv)
         status = sp_manifest_list(&ids, &count, desk.durable, &err);
     if (status == SP_OK && !as_json && count > 0)
         printf("%-44s %7s  %-9s %10s %14s\n", "MANIFEST", "VERSION", "STATE", "TRAVELLERS", "WITH PORTRAIT");
-    for (int i = 0; status == SP_OK && i < count; i++) {
-        struct sp_err broken = {0};
-        enum sp_status one = list_one(&desk, ids[i], as_json, &broken);
-        if (one == SP_E_UNAVAILABLE || one == SP_E_TIMEOUT)
-            status = sp_fail(&err, one, "%s", broken.text);
-        else if (one != SP_OK) /* one that is broken hides no other */
-            code = sp_command_fail(&broken);
-    }
     if (status == SP_OK && count == 0 && !as_json)
         printf("no manifest; publish one with `sallyport manifest publish FILE.csv --portraits DIR`\n");
     if (status != SP_OK)
         code = sp_command_fail(&err);
+    for (int i = 0; status == SP_OK && i < count; i++) { /* one that cannot be opened does not hide the others */
+        enum sp_status step = list_one(&desk, ids[i], as_json, &err);
+        if (step != SP_OK)
+            code = sp_command_fail(&err);
+        if (step == SP_E_UNAVAILABLE || step == SP_E_TIMEOUT)
+            break;
+    }
     free(ids);
     sp_desk_close(&desk);
     return code;

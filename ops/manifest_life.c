@@ -48,13 +48,29 @@ static const char *id_at(const struct life *life, int at)
     return life->all ? life->ids[at] : life->line.operands[at];
 }
 
+/* With --all, what cannot take part (closed, not flipped yet, without this pack) is passed over. */
+static bool passes_over(const struct life *life, enum sp_status status)
+{
+    return life->all && (status == SP_E_CLOSED || status == SP_E_NOTFOUND);
+}
+
+/* What became of one manifest: says what failed and keeps the worst exit code. False: no use going on. */
+static bool goes_on(const struct life *life, enum sp_status status, const struct sp_err *err, int *code)
+{
+    if (status == SP_OK || passes_over(life, status))
+        return true;
+    int failed = sp_command_fail(err);
+    *code = failed > *code ? failed : *code;
+    return status != SP_E_UNAVAILABLE && status != SP_E_NOMEM; /* these would be so of each */
+}
+
 /* ---- close and purge ---- */
 
 typedef enum sp_status ending(uint64_t *ret_version, struct sp_store *durable, struct sp_store *galleries,
                               const char *manifest, const struct sp_key_file *ops, struct sp_err *err);
 
 static int end_run(int argc, char **argv, const struct sp_ops_verb *verb, const char *short_name, ending *end,
-                   enum sp_manifest_state state)
+                   enum sp_manifest_state state, const bool *may_be_standing)
 {
     struct life life = {0};
     struct sp_err err = {0};
@@ -65,6 +81,11 @@ static int end_run(int argc, char **argv, const struct sp_ops_verb *verb, const 
     if (life.line.count != 1 || !ids_ok(&life.line))
         return sp_command_usage(short_name, "give one manifest id");
     const char *manifest = life.line.operands[0];
+    if (!*may_be_standing && sp_manifest_id_standing(manifest))
+        return sp_command_usage(short_name,
+                                "%s is a standing gallery: once closed it takes nobody any more; if it "
+                                "shall end for good, give --standing",
+                                manifest);
     enum sp_status status = sp_desk_open(&life.desk, &life.line.config, true, &err);
     if (status == SP_OK)
         status = end(&version, life.desk.durable, life.desk.galleries, manifest, &life.desk.box, &err);
@@ -79,16 +100,19 @@ static int end_run(int argc, char **argv, const struct sp_ops_verb *verb, const 
 
 int sp_manifest_close_run(int argc, char **argv)
 {
+    bool standing = false;
+    const struct sp_flag flags[] = {{"standing", NULL, "end a standing gallery for good", NULL, &standing}, {0}};
     const struct sp_ops_verb verb = {"sallyport manifest close", "Close a manifest.",
-                                     "sallyport manifest close air-zx-417-20261204-lis", "ID", NULL};
-    return end_run(argc, argv, &verb, "manifest close", sp_publish_close, SP_MANIFEST_CLOSED);
+                                     "sallyport manifest close air-zx-417-20261204-lis", "ID", flags};
+    return end_run(argc, argv, &verb, "manifest close", sp_publish_close, SP_MANIFEST_CLOSED, &standing);
 }
 
 int sp_manifest_purge_run(int argc, char **argv)
 {
+    const bool standing = true;
     const struct sp_ops_verb verb = {"sallyport manifest purge", "Delete everything of a closed manifest.",
                                      "sallyport manifest purge air-zx-417-20261204-lis", "ID", NULL};
-    return end_run(argc, argv, &verb, "manifest purge", sp_manifest_purge, SP_MANIFEST_PURGED);
+    return end_run(argc, argv, &verb, "manifest purge", sp_manifest_purge, SP_MANIFEST_PURGED, &standing);
 }
 
 /* ---- tidy ---- */
@@ -138,13 +162,11 @@ int sp_manifest_tidy_run(int argc, char **argv)
     enum sp_status status = sp_desk_open(&life.desk, &life.line.config, true, &err);
     if (status == SP_OK)
         status = list_ids(&life, &err);
-    for (int i = 0; status == SP_OK && i < life.count; i++) {
-        status = tidy_one(&life, id_at(&life, i), &err);
-        if (life.all && status == SP_E_NOTFOUND) /* begun by a publish and not flipped yet */
-            status = SP_OK;
-    }
     if (status != SP_OK)
         code = sp_command_fail(&err);
+    for (int i = 0; status == SP_OK && i < life.count; i++)
+        if (!goes_on(&life, tidy_one(&life, id_at(&life, i), &err), &err, &code))
+            break;
     life_clear(&life);
     return code;
 }
@@ -207,12 +229,6 @@ static enum sp_status enrol_one(struct life *life, const char *manifest, struct 
     return status;
 }
 
-/* With --all, what cannot take part (closed, not flipped yet, without this pack) is passed over. */
-static bool passes_over(const struct life *life, enum sp_status status)
-{
-    return life->all && (status == SP_E_CLOSED || status == SP_E_NOTFOUND);
-}
-
 int sp_manifest_enrol_run(int argc, char **argv)
 {
     struct life life = {0};
@@ -238,14 +254,14 @@ int sp_manifest_enrol_run(int argc, char **argv)
                                 : sp_manifest_prepare(&config, &life.desk, &life.line.config, life.pack, &err);
     if (status == SP_OK)
         status = list_ids(&life, &err);
-    for (int i = 0; status == SP_OK && i < life.count; i++) {
-        status = life.retire ? retire_one(&life, id_at(&life, i), pack, &err)
-                             : enrol_one(&life, id_at(&life, i), &config, &err);
-        if (passes_over(&life, status))
-            status = SP_OK;
-    }
     if (status != SP_OK)
         code = sp_command_fail(&err);
+    for (int i = 0; status == SP_OK && i < life.count; i++) {
+        enum sp_status step = life.retire ? retire_one(&life, id_at(&life, i), pack, &err)
+                                          : enrol_one(&life, id_at(&life, i), &config, &err);
+        if (!goes_on(&life, step, &err, &code))
+            break;
+    }
     life_clear(&life);
     return code;
 }

@@ -106,8 +106,12 @@ void sp_manifest_report_text(const struct sp_publish_report *report, const struc
     printf("manifest %s %sversion %llu %s", report->manifest, report->unchanged ? "unchanged, " : "",
            (unsigned long long)report->version, sp_manifest_state_word(report->state));
     if (report->known || report->late) {
-        printf(": %s\n", report->known ? "this message was applied before"
-                                       : "a part of a list that a newer one has replaced");
+        printf(": %s", report->known ? "this message was applied before"
+                                     : "a part of a list that a newer one has replaced");
+        if (!report->unchanged)
+            printf("; %d portraits that came after it are enrolled", report->enrolled);
+        printf("\n");
+        print_lacks(report, told->names);
         return;
     }
     if (report->state == SP_MANIFEST_CLOSED) {

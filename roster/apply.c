@@ -17,7 +17,7 @@ struct applying {
     int64_t now_ms;
     struct sp_match *matches; /* per row of the roster */
     int *named_by;            /* per row before: row of the roster, or -1 */
-    bool *absorbed;           /* per row before */
+    bool *absorbed;           /* per row before: it leaves */
     int began;                /* position among the receipts where this list began */
     struct sp_applied *applied;
 };
@@ -76,7 +76,7 @@ void sp_apply_from_listing(struct sp_apply_message *ret_message, const struct sp
     if (listing->message[0] || listing->interchange[0])
         snprintf(m->own, sizeof m->own, "%s/%s", listing->interchange, listing->message);
     m->reference = m->own[0] ? m->own : m->series;
-    m->standing = strstr(roster->manifest, "-standing-") != NULL;
+    m->standing = sp_manifest_id_standing(roster->manifest);
     sp_journey_number(m->number, listing);
     m->journey = m->number;
 }
@@ -315,23 +315,30 @@ static bool is_close_out(enum sp_listing_action action)
            action == SP_ACTION_CLOSE_ON_BOARD;
 }
 
-static enum sp_status check(const struct applying *a, struct sp_err *err)
+enum sp_status sp_apply_check(const struct sp_manifest_index *before, const struct sp_roster *roster,
+                              const struct sp_apply_message *message, struct sp_err *err)
 {
-    const char *manifest = a->roster->manifest;
-    enum sp_listing_action action = a->message->action;
-    if (a->message->part < 0 || a->message->part > SP_APPLY_MAX_PARTS)
-        return sp_fail(err, SP_E_LIMIT, "manifest %s: part %d of a list, the limit is %d", manifest,
-                       a->message->part, SP_APPLY_MAX_PARTS);
+    const char *manifest = roster->manifest;
+    enum sp_listing_action action = message->action;
+    if (message->part < 0 || message->part > SP_APPLY_MAX_PARTS)
+        return sp_fail(err, SP_E_LIMIT, "manifest %s: part %d of a list, the limit is %d", manifest, message->part,
+                       SP_APPLY_MAX_PARTS);
     if (action == SP_ACTION_ANSWER)
         return sp_fail(err, SP_E_UNSUPPORTED, "manifest %s: an authority's answer changes no manifest", manifest);
-    if (!a->before && action != SP_ACTION_LIST && action != SP_ACTION_CHANGE)
+    if (message->standing && (is_close_out(action) || action == SP_ACTION_CANCEL_JOURNEY))
+        return sp_fail(
+            err, SP_E_INVALID,
+            "manifest %s is a standing gallery, which no message ends: its travellers leave by removals or "
+            "at the end of their validity",
+            manifest);
+    if (!before && action != SP_ACTION_LIST && action != SP_ACTION_CHANGE)
         return sp_fail(err, SP_E_NOTFOUND,
                        "manifest %s was never published: there is nothing that a %s could change", manifest,
-                       sp_listing_kind_word(a->message->group, action));
-    if (a->before && a->before->state >= SP_MANIFEST_CLOSED &&
-        !(is_close_out(action) && a->before->state == SP_MANIFEST_CLOSED))
+                       sp_listing_kind_word(message->group, action));
+    if (before && before->state >= SP_MANIFEST_CLOSED &&
+        !(is_close_out(action) && before->state == SP_MANIFEST_CLOSED))
         return sp_fail(err, SP_E_CLOSED, "manifest %s is %s: it takes no further version", manifest,
-                       sp_manifest_state_word(a->before->state));
+                       sp_manifest_state_word(before->state));
     return SP_OK;
 }
 
@@ -349,7 +356,13 @@ static enum sp_status begin(struct applying *a, struct sp_err *err)
     return sp_apply_digest(a->applied->receipt.digest, a->roster, a->message, a->keys, err);
 }
 
-static enum sp_status run(struct applying *a, struct sp_err *err)
+static bool brings_travellers(enum sp_listing_action action)
+{
+    return action == SP_ACTION_LIST || action == SP_ACTION_CHANGE;
+}
+
+/* Who is who, from both sides. */
+static enum sp_status match(struct applying *a, struct sp_err *err)
 {
     enum sp_status status =
         sp_apply_match(a->matches, a->applied, a->before, a->rows_before, a->roster, a->message->format, err);
@@ -362,7 +375,34 @@ static enum sp_status run(struct applying *a, struct sp_err *err)
             a->named_by[a->matches[i].before] = i;
         if (a->matches[i].absorbed >= 0)
             a->absorbed[a->matches[i].absorbed] = true;
+        int replaced = a->matches[i].replaced;
+        if (replaced >= 0 && brings_travellers(a->message->action) && in_group(a, &a->before->rows[replaced]))
+            a->absorbed[replaced] = true;
     }
+    return SP_OK;
+}
+
+/* A message that was applied before changes no row; it still says which rows are its travellers'. */
+static enum sp_status run_known(struct applying *a, struct sp_err *err)
+{
+    enum sp_status status = match(a, err);
+    a->applied->problem_count = 0;
+    for (int i = 0; status == SP_OK && i < a->before->row_count; i++) {
+        struct sp_applied_row *row = put(a, i);
+        if (!brings_travellers(a->message->action) || a->named_by[i] < 0)
+            continue;
+        row->source = a->named_by[i];
+        row->row = a->rows_before[i];
+        row->row.text = NULL;
+    }
+    return status;
+}
+
+static enum sp_status run(struct applying *a, struct sp_err *err)
+{
+    enum sp_status status = match(a, err);
+    if (status != SP_OK)
+        return status;
     sp_apply_receipt(&a->applied->receipt, a->before, a->message, a->roster->row_count, a->now_ms);
     a->applied->noted = a->message->reference[0] || a->message->part > 0;
     switch (a->message->action) {
@@ -401,9 +441,9 @@ enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifes
     if (status == SP_OK)
         a.applied->known = message->reference[0] && sp_apply_is_known(before, a.applied->receipt.digest);
     if (status == SP_OK && !a.applied->known)
-        status = check(&a, err);
-    if (status == SP_OK && !a.applied->known)
-        status = run(&a, err);
+        status = sp_apply_check(before, roster, message, err);
+    if (status == SP_OK)
+        status = a.applied->known ? run_known(&a, err) : run(&a, err);
     free(a.matches);
     free(a.named_by);
     free(a.absorbed);

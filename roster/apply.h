@@ -55,7 +55,7 @@ struct sp_apply_problem {
 };
 
 struct sp_applied {
-    bool known;  /* this very message was applied already: nothing is to be done */
+    bool known;  /* this very message was applied already: rows are those that stand, source says which of them it names */
     bool late;   /* a part of a list that a newer one has replaced: nothing is to be done */
     bool noted;  /* it must make a version though its travellers change nothing: parts, messages with a reference */
     bool closes; /* the manifest becomes CLOSED */
@@ -77,12 +77,16 @@ enum sp_status sp_apply(struct sp_applied **ret_applied, const struct sp_manifes
                         const struct sp_row *rows_before, const struct sp_roster *roster,
                         const struct sp_apply_message *message, const struct sp_manifest_keys *keys, int64_t now_ms,
                         struct sp_err *err);
+/* Of these errors, those that can be said before anything is read or written: sp_apply says them, too. */
+enum sp_status sp_apply_check(const struct sp_manifest_index *before, const struct sp_roster *roster,
+                              const struct sp_apply_message *message, struct sp_err *err);
 void sp_applied_free(struct sp_applied **applied);
 
 /* The state of the next version, given whether anything of journey or travellers differs. */
 enum sp_manifest_state sp_applied_state(const struct sp_applied *applied, const struct sp_manifest_index *before,
                                         bool differs);
-/* Append the receipt to the index's, the oldest leaves at SP_INDEX_MAX_RECEIPTS. */
+/* Append the receipt to the index's. At SP_INDEX_MAX_RECEIPTS the oldest of what is no list leaves, else the oldest: a list that
+ * is forgotten would undo, when it comes again, all that came after it. */
 void sp_apply_note(struct sp_manifest_index *index, const struct sp_index_receipt *receipt);
 
 #endif

@@ -126,12 +126,21 @@ static bool other_person(const struct sp_row *a, const struct sp_row *b)
     return true;
 }
 
+/* Carriers give a reference again: a row of the name and birthday of somebody else, whom no document proves to be
+ * the same, must not take over that one's portraits. */
+static bool reference_went_on(const struct sp_row *a, const struct sp_row *b)
+{
+    bool same_document = has_document(a) && has_document(b) && same_column(a, b, SP_COLUMN_DOC_NUMBER) &&
+                         same_column(a, b, SP_COLUMN_DOC_ISSUER);
+    return other_person(a, b) && !same_document;
+}
+
 /* Of two rows that share an identity of this kind: the same traveller? one_sender: their references are of one
  * kind. */
 static bool same_traveller(const struct sp_row *a, const struct sp_row *b, enum sp_identity kind, bool one_sender)
 {
     if (kind == SP_IDENTITY_REF)
-        return true;
+        return !reference_went_on(a, b);
     bool references = one_sender && refs_differ(a, b);
     if (kind == SP_IDENTITY_DOCUMENT) /* one number for two people is a typing error, and both of them travel */
         return !other_person(a, b) && !(references && names_differ(a, b));
@@ -181,9 +190,9 @@ static void join_repeat(struct matching *m, int i)
             if (first->same_as >= 0)
                 continue;
             if (!same_traveller(&first->row, row, (enum sp_identity)kind, true)) {
-                if (kind == SP_IDENTITY_DOCUMENT)
-                    sp_apply_problem(m->applied, i,
-                                     "has the document of line %d, and is somebody else: two travellers", line);
+                if (kind != SP_IDENTITY_NAMES)
+                    sp_apply_problem(m->applied, i, "has the %s of line %d, and is somebody else: two travellers",
+                                     by[kind], line);
                 continue;
             }
             if (says_else(&first->row, row))
@@ -227,6 +236,16 @@ static int find(const struct matching *m, const struct sp_row *row, enum sp_iden
     return only;
 }
 
+/* The free standing row of somebody else who had this new traveller's reference, by the same kind of sender. */
+static int find_replaced(const struct matching *m, const struct sp_row *row)
+{
+    int found[CANDIDATES], count = candidates(found, &m->standing[SP_IDENTITY_REF], row, SP_IDENTITY_REF);
+    for (int k = 0; k < count; k++)
+        if (!m->taken[found[k]] && one_sender(m, found[k]) && reference_went_on(&m->rows_before[found[k]], row))
+            return found[k];
+    return -1;
+}
+
 static void match_standing(struct matching *m)
 {
     int count = m->roster->row_count;
@@ -248,6 +267,10 @@ static void match_standing(struct matching *m)
     /* A traveller may stand twice, under identities that only this message shows to be one. */
     for (int i = 0; i < count; i++) {
         struct sp_match *match = &m->matches[i];
+        if (match->before < 0 && match->same_as < 0)
+            match->replaced = find_replaced(m, &match->row);
+        if (match->replaced >= 0)
+            sp_apply_problem(m->applied, i, "has the reference that somebody else had before: another traveller");
         if (match->before < 0)
             continue;
         for (int kind = SP_IDENTITY_DOCUMENT; kind < SP_IDENTITY_COUNT && match->absorbed < 0; kind++) {
@@ -274,7 +297,7 @@ static enum sp_status run(struct matching *m, struct sp_err *err)
     if (!room)
         return sp_fail(err, SP_E_NOMEM, "no memory to match %d travellers", m->roster->row_count);
     for (int i = 0; i < m->roster->row_count; i++) {
-        m->matches[i] = (struct sp_match){-1, -1, -1, m->roster->rows[i]};
+        m->matches[i] = (struct sp_match){-1, -1, -1, -1, m->roster->rows[i]};
         m->matches[i].row.text = NULL;
         join_repeat(m, i);
     }

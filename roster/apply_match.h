@@ -10,6 +10,7 @@ struct sp_match {
     int same_as;  /* index of the earlier row of this message that is the same traveller; -1: this is the first */
     int before;   /* the standing row; -1: none */
     int absorbed; /* another standing row of the same traveller; -1: none */
+    int replaced; /* the standing row of somebody else who had this new traveller's reference before; -1: none */
     struct sp_row
         row; /* values; what this row does not give is taken from its repeats, then from the standing row */
 };

@@ -65,7 +65,8 @@ int sp_apply_position(const struct sp_manifest_index *before, uint32_t series)
     return at;
 }
 
-/* True if all parts of a list were received; `with` is one more receipt, or NULL. ret_parts may be NULL. */
+/* True if all parts of a list (or of another message in parts: a series has one action) were received; `with` is
+ * one more receipt, or NULL. ret_parts may be NULL. */
 bool sp_apply_is_whole(const struct sp_manifest_index *before, uint32_t series, const struct sp_index_receipt *with,
                        struct sp_apply_parts *ret_parts)
 {
@@ -74,8 +75,7 @@ bool sp_apply_is_whole(const struct sp_manifest_index *before, uint32_t series, 
     bool single = false;
     for (int i = 0; i <= count; i++) {
         const struct sp_index_receipt *receipt = i < count ? &before->receipts[i] : with;
-        if (!receipt || receipt->series != series || receipt->action != SP_ACTION_LIST ||
-            receipt->part > SP_APPLY_MAX_PARTS)
+        if (!receipt || receipt->series != series || receipt->part > SP_APPLY_MAX_PARTS)
             continue;
         single = single || (receipt->part == 0 && receipt->last_part);
         parts.count += receipt->part > 0 && !parts.seen[receipt->part];
@@ -164,7 +164,13 @@ bool sp_apply_is_known(const struct sp_manifest_index *before, const uint8_t dig
 
 void sp_apply_note(struct sp_manifest_index *index, const struct sp_index_receipt *receipt)
 {
-    if (index->receipt_count == SP_INDEX_MAX_RECEIPTS)
-        memmove(index->receipts, index->receipts + 1, (size_t)--index->receipt_count * sizeof *index->receipts);
+    if (index->receipt_count == SP_INDEX_MAX_RECEIPTS) {
+        int count = index->receipt_count--, drop = 0;
+        while (drop < count && index->receipts[drop].action == SP_ACTION_LIST)
+            drop++;
+        drop = drop < count ? drop : 0;
+        memmove(index->receipts + drop, index->receipts + drop + 1,
+                (size_t)(count - 1 - drop) * sizeof *index->receipts);
+    }
     index->receipts[index->receipt_count++] = *receipt;
 }

@@ -14,7 +14,7 @@ void sp_apply_receipt(struct sp_index_receipt *receipt, const struct sp_manifest
                       const struct sp_apply_message *m, int travellers, int64_t now_ms);
 /* Where a series stands among the receipts: of lists the first message of it counts, of deltas the last. -1: gone. */
 int sp_apply_position(const struct sp_manifest_index *before, uint32_t series);
-/* True if all parts of a list were received; `with` is one more receipt, or NULL. ret_parts may be NULL. */
+/* True if all parts of a list (or of another message in parts: a series has one action) were received; `with` is one more receipt, or NULL. ret_parts may be NULL. */
 bool sp_apply_is_whole(const struct sp_manifest_index *before, uint32_t series, const struct sp_index_receipt *with,
                        struct sp_apply_parts *ret_parts);
 /* True if a list that began after this one is whole already. */

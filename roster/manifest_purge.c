@@ -69,6 +69,18 @@ enum sp_status sp_manifest_expunge_pack(struct sp_store *durable, struct sp_stor
     return status == SP_OK ? unlink_key(galleries, key, err) : status;
 }
 
+/* What workers stored under any pack: one of which no index knows may have met a worker, too. */
+static enum sp_status expunge_stored(struct sp_store *durable, struct sp_store *galleries, const char *manifest,
+                                     struct sp_err *err)
+{
+    uint8_t packs[SP_TEMPLATE_MAX_PACKS][16];
+    int count = 0;
+    enum sp_status status = sp_template_packs(packs, &count, galleries, manifest, err);
+    for (int i = 0; status == SP_OK && i < count; i++)
+        status = sp_manifest_expunge_pack(durable, galleries, manifest, packs[i], err);
+    return status == SP_OK && count > 0 ? sp_template_forget_packs(galleries, manifest, err) : status;
+}
+
 enum sp_status sp_manifest_expunge(struct sp_store *durable, struct sp_store *galleries,
                                    const struct sp_manifest_index *index, struct sp_err *err)
 {
@@ -76,6 +88,8 @@ enum sp_status sp_manifest_expunge(struct sp_store *durable, struct sp_store *ga
     enum sp_status status = unlink_kind(durable, index->id, "portraits", &why);
     for (int i = 0; status == SP_OK && i < index->pack_count; i++)
         status = sp_manifest_expunge_pack(durable, galleries, index->id, index->packs[i], &why);
+    if (status == SP_OK)
+        status = expunge_stored(durable, galleries, index->id, &why);
     if (status == SP_OK)
         return SP_OK;
     return sp_fail(err, status,
@@ -122,11 +136,12 @@ static enum sp_status purge_packs(struct sp_store *durable, struct sp_store *gal
 
 /* All that has a name without any index; the keys last, so that what is left over before cannot be read without
  * them. */
-static enum sp_status purge_rest(struct sp_store *durable, const char *manifest, uint64_t version,
-                                 struct sp_err *err)
+static enum sp_status purge_rest(bool *ret_listed, struct sp_store *durable, struct sp_store *galleries,
+                                 const char *manifest, uint64_t version, struct sp_err *err)
 {
+    sp_reply *reply = NULL;
     static const char *const kinds[] = {"rows", "portraits", "claims", "signed"};
-    enum sp_status status = SP_OK;
+    enum sp_status status = expunge_stored(durable, galleries, manifest, err);
     for (size_t i = 0; status == SP_OK && i < sizeof kinds / sizeof kinds[0]; i++)
         status = unlink_kind(durable, manifest, kinds[i], err);
     if (status == SP_OK)
@@ -134,7 +149,11 @@ static enum sp_status purge_rest(struct sp_store *durable, const char *manifest,
     if (status == SP_OK)
         status = unlink_kind(durable, manifest, "keys", err);
     struct sp_argument forget[] = {SP_ARG_TEXT("SREM"), SP_ARG_TEXT("sp:manifests"), SP_ARG_TEXT(manifest)};
-    return status == SP_OK ? sp_store_command(durable, forget, 3, NULL, err) : status;
+    if (status == SP_OK)
+        status = sp_store_command(durable, forget, 3, &reply, err);
+    *ret_listed = status == SP_OK && sp_reply_integer(reply) == 1;
+    sp_reply_free(&reply);
+    return status;
 }
 
 enum sp_status sp_manifest_purge(uint64_t *ret_version, struct sp_store *durable, struct sp_store *galleries,
@@ -142,20 +161,21 @@ enum sp_status sp_manifest_purge(uint64_t *ret_version, struct sp_store *durable
 {
     uint64_t version = 0;
     enum sp_manifest_state state;
+    bool listed = false;
     enum sp_status status = sp_manifest_current(durable, manifest, &version, &state, err);
-    if (status == SP_OK && version == 0)
-        return sp_fail(err, SP_E_NOTFOUND, "manifest %s was never published", manifest);
-    if (status == SP_OK && state < SP_MANIFEST_CLOSED)
+    if (status == SP_OK && version > 0 && state < SP_MANIFEST_CLOSED)
         return sp_fail(err, SP_E_INVALID, "manifest %s is %s: close it first (sallyport manifest close %s)",
                        manifest, sp_manifest_state_word(state), manifest);
-    if (status == SP_OK && state == SP_MANIFEST_CLOSED) {
+    if (status == SP_OK && version > 0 && state == SP_MANIFEST_CLOSED) {
         status = purge_packs(durable, galleries, manifest, version, ops, err);
         if (status == SP_OK)
             status = flip_purged(durable, manifest, version, err);
         version += status == SP_OK;
     }
     if (status == SP_OK)
-        status = purge_rest(durable, manifest, version, err);
+        status = purge_rest(&listed, durable, galleries, manifest, version, err);
+    if (status == SP_OK && version == 0 && !listed)
+        status = sp_fail(err, SP_E_NOTFOUND, "manifest %s was never published", manifest);
     if (status == SP_OK)
         *ret_version = version;
     return status;

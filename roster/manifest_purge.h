@@ -14,8 +14,8 @@ enum sp_status sp_manifest_expunge_pack(struct sp_store *durable, struct sp_stor
 /* Delete the indexes before the last three, as far as a publish leaves them behind. Failing does no harm. */
 void sp_manifest_drop_indexes(struct sp_store *durable, const char *manifest, uint64_t version);
 
-/* CLOSED to PURGED: nothing stays but `current`, for 400 days. Run again, it goes on where a dead desk stopped. SP_E_INVALID: it is
- * not closed; SP_E_NOTFOUND. */
+/* CLOSED to PURGED: nothing stays but `current`, for 400 days. Of one whose first publish did not end nothing stays at all
+ * (*ret_version 0). Run again, it goes on where a dead desk stopped. SP_E_INVALID: it is not closed; SP_E_NOTFOUND. */
 enum sp_status sp_manifest_purge(uint64_t *ret_version, struct sp_store *durable, struct sp_store *galleries,
                                  const char *manifest, const struct sp_key_file *ops, struct sp_err *err);
 

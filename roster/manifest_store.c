@@ -21,6 +21,11 @@ bool sp_manifest_id_ok(const char *text)
     return length > 0 && length < SP_MANIFEST_ID_MAX && text[length] == 0;
 }
 
+bool sp_manifest_id_standing(const char *id)
+{
+    return strstr(id, "-standing-") != NULL;
+}
+
 enum sp_status sp_manifest_make_keys(struct sp_manifest_keys *ret_keys, struct sp_store *durable,
                                      const char *manifest, const uint8_t workers_public[32],
                                      const struct sp_key_file *ops, struct sp_err *err)
@@ -238,14 +243,14 @@ static enum sp_status conflict(const struct sp_manifest_index *index, const sp_r
                    index->id, now ? (int)length : 0, now ? (const char *)now : "", expected, index->id);
 }
 
-/* What the script gets beside the two keys: see manifest_script.c. garbage NULL: a plain flip. */
+/* What the script gets beside the three keys: see manifest_script.c. garbage NULL: a plain flip. */
 static enum sp_status flip_sealed(struct sp_store *durable, const struct sp_manifest_index *index,
                                   uint64_t expected, const char *expected_text, const uint8_t *plain, size_t length,
                                   const struct sp_manifest_garbage *garbage, int garbage_count,
                                   const struct sp_manifest_keys *keys, struct sp_err *err)
 {
-    char names[2 + SP_MANIFEST_GARBAGE_MAX][KEY_MAX], kind[40], next[48], counts[SP_MANIFEST_GARBAGE_MAX][16];
-    struct sp_argument script_keys[2 + SP_MANIFEST_GARBAGE_MAX];
+    char names[3 + SP_MANIFEST_GARBAGE_MAX][KEY_MAX], kind[40], next[48], counts[SP_MANIFEST_GARBAGE_MAX][16];
+    struct sp_argument script_keys[3 + SP_MANIFEST_GARBAGE_MAX];
     struct sp_script script = {.text = garbage ? sp_manifest_script_tidy : sp_manifest_script_flip};
     sp_reply *reply = NULL;
     size_t fields = 0;
@@ -263,20 +268,21 @@ static enum sp_status flip_sealed(struct sp_store *durable, const struct sp_mani
     snprintf(next, sizeof next, "%" PRIu64 " %s", index->version, sp_manifest_state_word(index->state));
     sp_manifest_key(names[0], index->id, "current");
     sp_manifest_key(names[1], index->id, kind);
+    sp_manifest_key(names[2], index->id, "keys");
     sp_seal_close(sealed, plain, length, names[1], strlen(names[1]), &keys->rows);
     arguments[at++] = SP_ARG_TEXT(expected_text);
     arguments[at++] = SP_ARG_TEXT(next);
     arguments[at++] = SP_ARG(sealed, length + SP_SEAL_OVERHEAD);
     for (int i = 0; i < garbage_count; i++) {
-        snprintf(names[2 + i], KEY_MAX, "%s", garbage[i].key);
+        snprintf(names[3 + i], KEY_MAX, "%s", garbage[i].key);
         snprintf(counts[i], sizeof counts[i], "%d", garbage[i].count);
         arguments[at++] = SP_ARG_TEXT(counts[i]);
         for (int k = 0; k < garbage[i].count; k++)
             arguments[at++] = garbage[i].fields[k];
     }
-    for (int i = 0; i < 2 + garbage_count; i++)
+    for (int i = 0; i < 3 + garbage_count; i++)
         script_keys[i] = SP_ARG_TEXT(names[i]);
-    status = sp_store_eval(durable, &script, script_keys, 2 + garbage_count, arguments, at, &reply, err);
+    status = sp_store_eval(durable, &script, script_keys, 3 + garbage_count, arguments, at, &reply, err);
     if (status == SP_OK && sp_reply_integer(sp_reply_at(reply, 0)) != 1)
         status = conflict(index, reply, expected, err);
     sp_reply_free(&reply);
@@ -284,6 +290,12 @@ out:
     free(arguments);
     free(sealed);
     return status;
+}
+
+enum sp_status sp_manifest_remember(struct sp_store *durable, const char *manifest, struct sp_err *err)
+{
+    struct sp_argument remember[] = {SP_ARG_TEXT("SADD"), SP_ARG_TEXT(MANIFESTS), SP_ARG_TEXT(manifest)};
+    return sp_store_command(durable, remember, 3, NULL, err);
 }
 
 enum sp_status sp_manifest_flip_tidy(struct sp_store *durable, const struct sp_manifest_index *index,
@@ -300,8 +312,7 @@ enum sp_status sp_manifest_flip_tidy(struct sp_store *durable, const struct sp_m
     if (expected_version > 0)
         snprintf(expected, sizeof expected, "%" PRIu64 " %s", expected_version,
                  sp_manifest_state_word(expected_state));
-    struct sp_argument remember[] = {SP_ARG_TEXT("SADD"), SP_ARG_TEXT(MANIFESTS), SP_ARG_TEXT(index->id)};
-    enum sp_status status = sp_store_command(durable, remember, 3, NULL, err);
+    enum sp_status status = sp_manifest_remember(durable, index->id, err);
     if (status == SP_OK)
         status = sp_index_encode(&plain, &length, index, err);
     if (status == SP_OK)

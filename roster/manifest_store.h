@@ -89,10 +89,14 @@ enum sp_status sp_manifest_flip_tidy(struct sp_store *durable, const struct sp_m
                                      const struct sp_manifest_garbage *garbage, int garbage_count,
                                      const struct sp_manifest_keys *keys, struct sp_err *err);
 
-/* All ids ever published and not purged, sorted; *ret_ids is one allocation, the caller frees it. */
+/* Into the list of manifests: before anything of it is written, so that nothing lies where no command can find it. */
+enum sp_status sp_manifest_remember(struct sp_store *durable, const char *manifest, struct sp_err *err);
+/* All ids ever begun and not purged, sorted; *ret_ids is one allocation, the caller frees it. */
 enum sp_status sp_manifest_list(char (**ret_ids)[SP_MANIFEST_ID_MAX], int *ret_count, struct sp_store *durable,
                                 struct sp_err *err);
 /* [a-z0-9.-], as sp_roster_parse makes them. */
 bool sp_manifest_id_ok(const char *text);
+/* Of a standing gallery: <mode>-<scope>-standing-<port>. */
+bool sp_manifest_id_standing(const char *id);
 
 #endif

@@ -9,6 +9,8 @@
 #define FIELD_MAX  (2 * SP_ROW_BYTES)
 #define FIELDS_MAX 5000 /* of one hash in one go: a script holds up the server. Run again for more */
 
+#define ATTEMPTS 5 /* when desks are faster */
+
 /* Field names of one kind that the index has, sorted. */
 struct named {
     size_t length; /* of one */
@@ -129,28 +131,40 @@ static enum sp_status find_all(struct tidying *t, struct sp_err *err)
     return status;
 }
 
-/* Templates that no version names: copies, deleted without a flip; one that a publish makes now is made again. */
+/* Templates under one pack that no version names: copies, deleted without a flip; one that a publish makes now is
+ * made again. */
+static enum sp_status tidy_pack(struct tidying *t, const uint8_t pack[16], struct sp_err *err)
+{
+    struct named named = {0};
+    struct sp_manifest_garbage garbage = {0};
+    sp_reply *reply = NULL;
+    char key[KEY_MAX];
+    sp_template_key(key, t->manifest, pack);
+    enum sp_status status = name_portraits(&named, t->index, pack)
+                                ? find(t->galleries, key, &named, &garbage, &reply, err)
+                                : sp_fail(err, SP_E_NOMEM, "manifest %s: no memory to tidy it", t->manifest);
+    for (int k = 0; k < garbage.count && status == SP_OK; k++) {
+        struct sp_argument arguments[] = {SP_ARG_TEXT("HDEL"), SP_ARG_TEXT(key), garbage.fields[k]};
+        status = sp_store_command(t->galleries, arguments, 3, NULL, err);
+        t->tidied.templates += status == SP_OK;
+    }
+    free(garbage.fields);
+    free(named.all);
+    sp_reply_free(&reply);
+    return status;
+}
+
+/* Under the index's packs, and under those of workers that it does not know. */
 static enum sp_status tidy_templates(struct tidying *t, struct sp_err *err)
 {
-    enum sp_status status = SP_OK;
-    for (int i = 0; i < t->index->pack_count && status == SP_OK; i++) {
-        struct named named = {0};
-        struct sp_manifest_garbage garbage = {0};
-        sp_reply *reply = NULL;
-        char key[KEY_MAX];
-        sp_template_key(key, t->manifest, t->index->packs[i]);
-        status = name_portraits(&named, t->index, t->index->packs[i])
-                     ? find(t->galleries, key, &named, &garbage, &reply, err)
-                     : sp_fail(err, SP_E_NOMEM, "manifest %s: no memory to tidy it", t->manifest);
-        for (int k = 0; k < garbage.count && status == SP_OK; k++) {
-            struct sp_argument arguments[] = {SP_ARG_TEXT("HDEL"), SP_ARG_TEXT(key), garbage.fields[k]};
-            status = sp_store_command(t->galleries, arguments, 3, NULL, err);
-            t->tidied.templates += status == SP_OK;
-        }
-        free(garbage.fields);
-        free(named.all);
-        sp_reply_free(&reply);
-    }
+    uint8_t packs[SP_TEMPLATE_MAX_PACKS][16];
+    int count = 0;
+    enum sp_status status = sp_template_packs(packs, &count, t->galleries, t->manifest, err);
+    for (int i = 0; i < t->index->pack_count && status == SP_OK; i++)
+        status = tidy_pack(t, t->index->packs[i], err);
+    for (int i = 0; i < count && status == SP_OK; i++)
+        if (sp_manifest_index_pack(t->index, packs[i]) < 0)
+            status = tidy_pack(t, packs[i], err);
     return status;
 }
 
@@ -192,7 +206,7 @@ static enum sp_status tidy_open(struct tidying *t, uint64_t version, enum sp_man
     return tidy_templates(t, err);
 }
 
-enum sp_status sp_manifest_tidy(struct sp_manifest_tidied *ret_tidied, struct sp_store *durable,
+static enum sp_status tidy_once(struct sp_manifest_tidied *ret_tidied, struct sp_store *durable,
                                 struct sp_store *galleries, const char *manifest, const struct sp_key_file *ops,
                                 int64_t now_ms, struct sp_err *err)
 {
@@ -226,5 +240,15 @@ enum sp_status sp_manifest_tidy(struct sp_manifest_tidied *ret_tidied, struct sp
     sp_seal_wipe(&t.keys, sizeof t.keys);
     if (status == SP_OK)
         *ret_tidied = t.tidied;
+    return status;
+}
+
+enum sp_status sp_manifest_tidy(struct sp_manifest_tidied *ret_tidied, struct sp_store *durable,
+                                struct sp_store *galleries, const char *manifest, const struct sp_key_file *ops,
+                                int64_t now_ms, struct sp_err *err)
+{
+    enum sp_status status = SP_E_CONFLICT;
+    for (int attempt = 0; status == SP_E_CONFLICT && attempt < ATTEMPTS; attempt++)
+        status = tidy_once(ret_tidied, durable, galleries, manifest, ops, now_ms, err);
     return status;
 }

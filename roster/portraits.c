@@ -111,9 +111,27 @@ static int number_of(const char *name, const char *stem, size_t stem_length)
     return -1;
 }
 
+/* True if a name with a number is another traveller's own: 1_2.jpg is no portrait of 1 where somebody's reference
+ * is 1_2. */
+static bool is_of_another(const char *name, size_t stem_length, const struct sp_portrait_references *all)
+{
+    char stem[SP_PORTRAIT_PATH_MAX];
+    const char *key = stem, *dot = strrchr(name, '.');
+    if (!all || !dot || (size_t)(dot - name) == stem_length || (size_t)(dot - name) >= sizeof stem)
+        return false;
+    memcpy(stem, name, (size_t)(dot - name));
+    stem[dot - name] = 0;
+    return bsearch(&key, all->references, (size_t)all->count, sizeof *all->references, compare_names) != NULL;
+}
+
+void sp_portraits_sort(struct sp_portrait_references *references)
+{
+    qsort(references->references, (size_t)references->count, sizeof *references->references, compare_names);
+}
+
 /* All files of a stem, by number. */
-static void find_stem(const struct sp_portraits *p, const char *stem, char (*ret_paths)[SP_PORTRAIT_PATH_MAX],
-                      int *ret_count, int *ret_more)
+static void find_stem(const struct sp_portraits *p, const char *stem, const struct sp_portrait_references *all,
+                      char (*ret_paths)[SP_PORTRAIT_PATH_MAX], int *ret_count, int *ret_more)
 {
     size_t length = strlen(stem);
     int low = 0, high = p->name_count, numbers[SP_ROW_MAX_PORTRAITS];
@@ -126,7 +144,8 @@ static void find_stem(const struct sp_portraits *p, const char *stem, char (*ret
     }
     for (; low < p->name_count && strncmp(p->names[low], stem, length) == 0; low++) {
         int number = number_of(p->names[low], stem, length), at = *ret_count;
-        if (number < 0 || strlen(p->names[low]) >= SP_PORTRAIT_PATH_MAX)
+        if (number < 0 || strlen(p->names[low]) >= SP_PORTRAIT_PATH_MAX ||
+            is_of_another(p->names[low], length, all))
             continue;
         if (at == SP_ROW_MAX_PORTRAITS) {
             (*ret_more)++;
@@ -160,7 +179,8 @@ static void split_uri(const char *uri, char (*ret_paths)[SP_PORTRAIT_PATH_MAX], 
 }
 
 void sp_portraits_find(const struct sp_portraits *portraits, const struct sp_row *row,
-                       char (*ret_paths)[SP_PORTRAIT_PATH_MAX], int *ret_count, int *ret_more)
+                       const struct sp_portrait_references *all, char (*ret_paths)[SP_PORTRAIT_PATH_MAX],
+                       int *ret_count, int *ret_more)
 {
     const char *const *v = row->values;
     char stem[STEM_MAX];
@@ -170,11 +190,11 @@ void sp_portraits_find(const struct sp_portraits *portraits, const struct sp_row
         return;
     }
     if (v[SP_COLUMN_TRAVELLER_REF][0])
-        find_stem(portraits, v[SP_COLUMN_TRAVELLER_REF], ret_paths, ret_count, ret_more);
+        find_stem(portraits, v[SP_COLUMN_TRAVELLER_REF], all, ret_paths, ret_count, ret_more);
     if (*ret_count == 0 && v[SP_COLUMN_DOC_NUMBER][0] && v[SP_COLUMN_DOC_ISSUER][0]) {
         snprintf(stem, sizeof stem, "%s-%s-%s", v[SP_COLUMN_DOC_ISSUER], v[SP_COLUMN_DOC_TYPE],
                  v[SP_COLUMN_DOC_NUMBER]);
-        find_stem(portraits, stem, ret_paths, ret_count, ret_more);
+        find_stem(portraits, stem, all, ret_paths, ret_count, ret_more);
     }
 }
 

@@ -49,6 +49,40 @@ static enum sp_status purged(const struct sp_publish_run *p, struct sp_err *err)
                    sp_manifest_state_word(SP_MANIFEST_PURGED));
 }
 
+/* Keys that are gone while a version stands are not made anew: what stands could never be opened again. */
+static enum sp_status open_keys(struct sp_publish_run *p, struct sp_err *err)
+{
+    struct sp_manifest_reader reader = {"ops", p->config->ops};
+    uint64_t version = 0;
+    enum sp_status status = sp_manifest_open_keys(&p->keys, p->config->durable, p->manifest, &reader, err);
+    if (status != SP_E_NOTFOUND)
+        return status;
+    status = sp_manifest_current(p->config->durable, p->manifest, &version, &p->state, err);
+    if (status == SP_OK && p->state == SP_MANIFEST_PURGED)
+        return purged(p, err);
+    return status != SP_OK ? status
+                           : sp_fail(err, SP_E_AUTH,
+                                     "manifest %s stands at version %" PRIu64 " and its data keys are gone: bring "
+                                     "them back from a backup, or delete what stands",
+                                     p->manifest, version);
+}
+
+/* Nothing stands yet: what is refused at once leaves nothing, what is begun is listed. */
+static enum sp_status begin_first(struct sp_publish_run *p, struct sp_err *err)
+{
+    struct sp_store *durable = p->config->durable;
+    if (!p->roster)
+        return sp_fail(err, SP_E_NOTFOUND,
+                       "manifest %s was never published; `sallyport manifest list` names those that were",
+                       p->manifest);
+    enum sp_status status = sp_apply_check(NULL, p->roster, p->message, err);
+    if (status == SP_OK)
+        status = sp_manifest_remember(durable, p->manifest, err);
+    return status == SP_OK ? sp_manifest_make_keys(&p->keys, durable, p->manifest, p->config->workers_public,
+                                                   p->config->ops, err)
+                           : status;
+}
+
 static enum sp_status begin(struct sp_publish_run *p, struct sp_err *err)
 {
     const char *manifest = p->manifest;
@@ -58,12 +92,8 @@ static enum sp_status begin(struct sp_publish_run *p, struct sp_err *err)
     enum sp_status status = sp_manifest_current(durable, manifest, &p->version, &p->state, err);
     if (status == SP_OK && p->version > 0 && p->state == SP_MANIFEST_PURGED)
         return purged(p, err);
-    if (status == SP_OK && p->version == 0 && !p->roster)
-        return sp_fail(err, SP_E_NOTFOUND,
-                       "manifest %s was never published; `sallyport manifest list` names those that were",
-                       manifest);
     if (status == SP_OK)
-        status = sp_manifest_make_keys(&p->keys, durable, manifest, p->config->workers_public, p->config->ops, err);
+        status = p->version > 0 ? open_keys(p, err) : begin_first(p, err);
     if (status == SP_OK && p->version > 0)
         status = sp_manifest_load_current(&p->before, &p->rows_before, &p->version, &p->state, durable, manifest,
                                           &p->keys, err);
@@ -166,8 +196,9 @@ static enum sp_status conclude(struct sp_publish_run *p, struct sp_err *err)
             return sp_fail(err, SP_E_INTERNAL, "manifest %s: two rows have one id", p->manifest);
     bool differs = !p->before || !sp_index_equal(p->before, next);
     bool noted = p->applied && p->applied->noted;
-    next->state = p->applied ? sp_applied_state(p->applied, p->before, differs) : p->state;
-    if (p->applied && (differs || noted || next->state != p->state))
+    bool told = p->applied && !p->applied->known;
+    next->state = told ? sp_applied_state(p->applied, p->before, differs) : p->state;
+    if (told && (differs || noted || next->state != p->state))
         sp_apply_note(next, &p->applied->receipt);
     p->report->unchanged = !differs && !noted && p->version > 0 && next->state == p->state;
     if (!p->report->unchanged)
@@ -203,6 +234,22 @@ static void report_nothing(struct sp_publish_run *p)
     p->report->rows = p->before ? p->before->row_count : 0;
 }
 
+/* A message that is known may come again for its portraits. True if one of its travellers has no usable one: files
+ * are looked for these alone, since what else it says may be older than what stands. */
+static bool lacks_portraits(struct sp_publish_run *p)
+{
+    bool lacks = false;
+    if (!p->applied->known || !p->portraits || p->state >= SP_MANIFEST_CLOSED)
+        return false;
+    for (int i = 0; i < p->applied->row_count; i++) {
+        struct sp_applied_row *row = &p->applied->rows[i];
+        if (row->source >= 0 && sp_index_row_usable(&row->index, 0))
+            row->source = -1;
+        lacks = lacks || row->source >= 0;
+    }
+    return lacks;
+}
+
 static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
 {
     enum sp_status status = begin(p, err);
@@ -211,7 +258,7 @@ static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
     if (status != SP_OK)
         return status;
     report_applied(p);
-    if (p->applied->known || p->applied->late) {
+    if ((p->applied->known && !lacks_portraits(p)) || p->applied->late) {
         report_nothing(p);
         return SP_OK;
     }
@@ -220,7 +267,8 @@ static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
         status = begin_next(p, err);
     if (status != SP_OK)
         return status;
-    sp_publish_journey(p);
+    if (!p->applied->known)
+        sp_publish_journey(p);
     if (!p->applied->closes) {
         keep_packs(p);
         status = sp_publish_put_rows(p, err);
@@ -228,8 +276,10 @@ static enum sp_status tell(struct sp_publish_run *p, struct sp_err *err)
             status = sp_publish_put_portraits(p, err);
         if (status == SP_OK)
             status = sp_publish_enrol_all(p, err);
-        if (status == SP_OK)
+        if (status == SP_OK) {
+            sp_publish_keep_portraits(p);
             status = sp_publish_report_lacks(p, err);
+        }
     }
     if (status == SP_OK)
         status = conclude(p, err);
@@ -324,11 +374,18 @@ enum sp_status sp_publish_message(struct sp_publish_report *ret_report, const st
                                   const struct sp_roster *roster, const struct sp_portraits *portraits,
                                   const struct sp_publish_config *config, struct sp_err *err)
 {
-    const struct sp_publish_run what = {.manifest = roster->manifest,
-                                        .roster = roster,
-                                        .message = message,
-                                        .portraits = portraits,
-                                        .config = config};
+    struct sp_publish_run what = {.manifest = roster->manifest,
+                                  .roster = roster,
+                                  .message = message,
+                                  .portraits = portraits,
+                                  .config = config};
+    char delayed[SP_MANIFEST_ID_MAX];
+    if (message->action == SP_ACTION_CHANGE_JOURNEY) {
+        enum sp_status status = sp_publish_delayed(delayed, config->durable, roster->manifest, err);
+        if (status != SP_OK)
+            return status;
+        what.manifest = delayed;
+    }
     bool once = message->action == SP_ACTION_LIST && message->part == 0 && !message->reference[0];
     return repeat(ret_report, &what, once, err);
 }

@@ -68,7 +68,7 @@ struct sp_publish_report {
     uint64_t version;            /* that stands now */
     enum sp_manifest_state state;
     bool unchanged;              /* no version was made */
-    bool known, late;            /* as in struct sp_applied */
+    bool known, late;            /* as in struct sp_applied; known: a version is made if portraits came after the message */
     int rows, portraits;         /* in the manifest */
     int new_rows;                /* new or changed against the version before */
     int added, changed, kept, removed, expired; /* travellers */
@@ -91,7 +91,8 @@ void sp_publish_report_clear(struct sp_publish_report *report); /* wipes */
 enum sp_status sp_publish(struct sp_publish_report *ret_report, const struct sp_roster *roster,
                           const struct sp_portraits *portraits, const struct sp_publish_config *config,
                           struct sp_err *err);
-/* Any message; roster->manifest says of which manifest. What loses the race is applied again, 5 times, unless it is a whole list
+/* Any message; roster->manifest says of which manifest (of a changed journey it may have another date than the manifest, at most 2
+ * days off: ret_report->manifest). What loses the race is applied again, 5 times, unless it is a whole list
  * without reference. */
 enum sp_status sp_publish_message(struct sp_publish_report *ret_report, const struct sp_apply_message *message,
                                   const struct sp_roster *roster, const struct sp_portraits *portraits,
@@ -101,6 +102,7 @@ enum sp_status sp_publish_message(struct sp_publish_report *ret_report, const st
 enum sp_status sp_publish_enrol(struct sp_publish_report *ret_report, const char *manifest,
                                 const struct sp_publish_config *config, struct sp_err *err);
 /* Flip to a version without this pack; its templates and notes are deleted. SP_E_NOTFOUND: it does not stand under it;
+ * SP_E_CLOSED: it is closed or purged (with both, templates and notes that are there all the same are deleted);
  * SP_E_INVALID: it is the only one. */
 enum sp_status sp_publish_retire(uint64_t *ret_version, struct sp_store *durable, struct sp_store *galleries,
                                  const char *manifest, const uint8_t pack[16], const struct sp_key_file *ops,

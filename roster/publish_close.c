@@ -81,6 +81,16 @@ enum sp_status sp_publish_close(uint64_t *ret_version, struct sp_store *durable,
     return status;
 }
 
+/* Templates and notes under a pack that the manifest does not stand under: of a retire that died between flip and
+ * clean-up, or of workers of another pack. They go; *err says what it was. */
+static enum sp_status retire_leftover(struct sp_store *durable, struct sp_store *galleries, const char *manifest,
+                                      const uint8_t pack[16], enum sp_status status, struct sp_err *err)
+{
+    struct sp_err why = {0};
+    enum sp_status step = sp_manifest_expunge_pack(durable, galleries, manifest, pack, &why);
+    return step == SP_OK ? status : sp_fail(err, step, "%s", why.text);
+}
+
 static enum sp_status retire_once(uint64_t *ret_version, struct sp_store *durable, struct sp_store *galleries,
                                   const char *manifest, const uint8_t pack[16], const struct sp_key_file *ops,
                                   struct sp_err *err)
@@ -90,11 +100,17 @@ static enum sp_status retire_once(uint64_t *ret_version, struct sp_store *durabl
     sp_seal_to_hex(hex, pack, 16);
     enum sp_status status = standing_load(&s, durable, manifest, ops, err);
     int at = status == SP_OK ? sp_manifest_index_pack(s.index, pack) : -1;
-    if (status == SP_OK && at < 0)
+    if (status == SP_OK && s.state >= SP_MANIFEST_CLOSED) {
+        status = sp_fail(err, SP_E_CLOSED, "manifest %s is %s: it has no portraits any more", manifest,
+                         sp_manifest_state_word(s.state));
+        status = retire_leftover(durable, galleries, manifest, pack, status, err);
+    } else if (status == SP_OK && at < 0) {
         status = sp_fail(err, SP_E_NOTFOUND, "manifest %s does not stand under pack %s", manifest, hex);
-    else if (status == SP_OK && s.index->pack_count == 1)
+        status = retire_leftover(durable, galleries, manifest, pack, status, err);
+    } else if (status == SP_OK && s.index->pack_count == 1) {
         status = sp_fail(err, SP_E_INVALID, "manifest %s stands under pack %s alone: it would match nobody",
                          manifest, hex);
+    }
     if (status == SP_OK) {
         struct sp_manifest_index *index = s.index;
         int stays = 1 - at;

@@ -23,17 +23,27 @@ static void put(char *ret, size_t size, const char *said)
         snprintf(ret, size, "%.*s", (int)size - 1, said);
 }
 
+/* The zone's name by the desk's table, else as the version that stands knows it: a desk without a table must not
+ * move a journey. */
+static const char *name_of(const struct sp_publish_run *p, const char *port)
+{
+    const char *name = p->config->ports ? sp_ports_zone(p->config->ports, port) : "";
+    return !name[0] && p->before && strcmp(p->before->dep_port, port) == 0 ? p->before->zone : name;
+}
+
 /* A zone that the machine does not have is a warning: the journey is published, its times as if UTC. */
 static struct sp_zone *zone_of(struct sp_publish_run *p, const char *port)
 {
     struct sp_zone *zone = NULL;
     struct sp_err err = {0};
-    const char *name = sp_ports_zone(p->config->ports, port);
-    if (!port[0] || !p->config->ports)
+    const char *name = name_of(p, port);
+    if (!port[0])
         return NULL;
-    if (!name[0])
+    if (!name[0] && p->config->ports)
         warn(p, "port %.15s is not in the table of ports (site.ports): its times are taken as UTC", port);
-    else if (sp_zone_open(&zone, name, &err) != SP_OK)
+    else if (!name[0] && port == p->next->dep_port) /* said once */
+        warn(p, "there is no table of ports (site.ports): times are taken as UTC");
+    if (name[0] && sp_zone_open(&zone, name, &err) != SP_OK)
         warn(p, "%.200s: times at %.15s are taken as UTC", err.text, port);
     return zone;
 }
@@ -50,7 +60,7 @@ static void put_times(struct sp_publish_run *p)
     const struct sp_apply_message *m = p->message;
     struct sp_manifest_index *next = p->next;
     struct sp_zone *here = zone_of(p, next->dep_port), *there = m->sched_arr[0] ? zone_of(p, next->arr_port) : NULL;
-    snprintf(next->zone, sizeof next->zone, "%s", here ? sp_ports_zone(p->config->ports, next->dep_port) : "");
+    snprintf(next->zone, sizeof next->zone, "%s", here ? name_of(p, next->dep_port) : "");
     put_time(&next->departs_ms, here, m->sched_dep);
     put_time(&next->arrives_ms, there, m->sched_arr);
     sp_zone_free(&here);
@@ -68,6 +78,8 @@ void sp_publish_journey(struct sp_publish_run *p)
     put(next->direction, sizeof next->direction, m->direction);
     next->standing = next->standing || m->standing;
     put_times(p);
+    if (strcmp(p->manifest, p->roster->manifest) != 0)
+        warn(p, "%s was never published: taken for a new date of %s", p->roster->manifest, p->manifest);
     for (int i = 0; i < p->applied->problem_count && i < SP_APPLY_MAX_PROBLEMS; i++) {
         const struct sp_apply_problem *problem = &p->applied->problems[i];
         warn(p, "line %d %s", p->roster->rows[problem->source].line, problem->text);

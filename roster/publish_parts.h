@@ -41,12 +41,18 @@ void sp_publish_progress(const struct sp_publish_run *p, const char *what, int d
 /* Collect n replies of a pipeline, remembering the first failure. */
 enum sp_status sp_publish_collect(struct sp_store *store, int n, enum sp_status status, struct sp_err *err);
 
+/* publish_delayed.c: the manifest that a change of this one's journey means: itself, or, where nothing stands under its date, the
+ * one that is open within two days of it. SP_E_NOTFOUND: several are. */
+enum sp_status sp_publish_delayed(char ret_manifest[SP_MANIFEST_ID_MAX], struct sp_store *durable, const char *manifest,
+                                  struct sp_err *err);
 /* publish_journey.c: what p->next knows of the journey. */
 void sp_publish_journey(struct sp_publish_run *p);
 /* publish_rows.c: seal and write what is new or changed; validity of standing rows. */
 enum sp_status sp_publish_put_rows(struct sp_publish_run *p, struct sp_err *err);
 /* publish_portraits.c: read, seal and write the files of the rows that the message names. */
 enum sp_status sp_publish_put_portraits(struct sp_publish_run *p, struct sp_err *err);
+/* After they are enrolled: of a row none of whose new portraits can be used, but one before could, those before stay. */
+void sp_publish_keep_portraits(struct sp_publish_run *p);
 /* publish_enrol.c: a template for each portrait under each pack of p->next. */
 enum sp_status sp_publish_enrol_all(struct sp_publish_run *p, struct sp_err *err);
 /* publish_report.c: travellers without a usable portrait. */

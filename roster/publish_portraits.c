@@ -88,23 +88,24 @@ static enum sp_status take_image(struct sp_publish_run *p, struct sp_publish_dra
 
 /* Files are found by what the row says now; a photo it no longer names is not looked for. */
 static void find_files(const struct sp_publish_run *p, const struct sp_publish_draft *draft,
-                       char (*ret_paths)[SP_PORTRAIT_PATH_MAX], int *ret_count, int *ret_more)
+                       const struct sp_portrait_references *all, char (*ret_paths)[SP_PORTRAIT_PATH_MAX],
+                       int *ret_count, int *ret_more)
 {
     struct sp_row row = *draft->row;
     row.values[SP_COLUMN_PHOTO_URI] = p->roster->rows[draft->source].values[SP_COLUMN_PHOTO_URI];
-    sp_portraits_find(p->portraits, &row, ret_paths, ret_count, ret_more);
+    sp_portraits_find(p->portraits, &row, all, ret_paths, ret_count, ret_more);
 }
 
 /* Read one row's files into the batch. A file that cannot be read is the row's misfortune, not the publish's end; a
  * row none of whose files can be read keeps the portraits it had. */
 static enum sp_status read_portraits(struct sp_publish_run *p, struct sp_publish_draft *draft, struct batch *batch,
-                                     struct sp_err *err)
+                                     const struct sp_portrait_references *all, struct sp_err *err)
 {
     char paths[SP_ROW_MAX_PORTRAITS][SP_PORTRAIT_PATH_MAX];
     struct sp_index_portrait had[SP_ROW_MAX_PORTRAITS];
     int count = 0, more = 0, had_count = draft->index.portrait_count;
     enum sp_status status = SP_OK;
-    find_files(p, draft, paths, &count, &more);
+    find_files(p, draft, all, paths, &count, &more);
     memcpy(had, draft->index.portraits, sizeof had);
     draft->index.portrait_count = 0;
     for (int i = 0; i < count && status == SP_OK; i++) {
@@ -153,22 +154,59 @@ static void inherit(struct sp_publish_run *p)
     }
 }
 
+static bool list_references(struct sp_portrait_references *ret, const struct sp_publish_run *p)
+{
+    ret->references = calloc((size_t)p->draft_count + 1, sizeof *ret->references);
+    for (int i = 0; ret->references && i < p->draft_count; i++) {
+        const char *reference = p->drafts[i].row->values[SP_COLUMN_TRAVELLER_REF];
+        if (reference[0])
+            ret->references[ret->count++] = reference;
+    }
+    if (ret->references)
+        sp_portraits_sort(ret);
+    return ret->references != NULL;
+}
+
 enum sp_status sp_publish_put_portraits(struct sp_publish_run *p, struct sp_err *err)
 {
     enum sp_status status = SP_OK;
     inherit(p);
     if (!p->portraits)
         return SP_OK;
+    struct sp_portrait_references all = {0};
     struct batch *batch = calloc(1, sizeof *batch);
-    if (!batch)
+    if (!batch || !list_references(&all, p)) {
+        free(batch);
         return sp_fail(err, SP_E_NOMEM, "no memory for a batch of portraits");
+    }
     for (int i = 0; i < p->draft_count && status == SP_OK; i++) {
         if (p->drafts[i].source >= 0)
-            status = read_portraits(p, &p->drafts[i], batch, err);
+            status = read_portraits(p, &p->drafts[i], batch, &all, err);
         sp_publish_progress(p, "portraits read", i + 1, p->draft_count);
     }
     struct sp_err later = {0};
     enum sp_status step = flush(p, batch, &later);
     free(batch);
+    free(all.references);
     return status == SP_OK && step != SP_OK ? sp_fail(err, step, "%s", later.text) : status;
+}
+
+void sp_publish_keep_portraits(struct sp_publish_run *p)
+{
+    const struct sp_manifest_index *before = p->before, *next = p->next;
+    if (!before || before->pack_count != next->pack_count ||
+        memcmp(before->packs, next->packs, (size_t)next->pack_count * sizeof next->packs[0]) != 0)
+        return;
+    for (int i = 0; i < p->draft_count; i++) {
+        struct sp_publish_draft *draft = &p->drafts[i];
+        if (draft->source < 0 || draft->before < 0 || sp_index_row_usable(&draft->index, 0) > 0)
+            continue;
+        const struct sp_index_row *row = &before->rows[draft->before];
+        if (sp_index_row_usable(row, 0) == 0)
+            continue;
+        p->report->portraits += row->portrait_count - draft->index.portrait_count;
+        memcpy(draft->index.portraits, row->portraits, sizeof row->portraits);
+        draft->index.portrait_count = row->portrait_count;
+        snprintf(draft->bad_text, sizeof draft->bad_text, "the new portrait cannot be used: the one before stays");
+    }
 }

@@ -60,11 +60,45 @@ static void get_floats(float *ret_vector, const uint8_t *bytes, int dim)
     }
 }
 
+static void packs_key(char ret_key[KEY_MAX], const char *manifest)
+{
+    snprintf(ret_key, KEY_MAX, "sp:g:{%s}:packs", manifest);
+}
+
+enum sp_status sp_template_packs(uint8_t (*ret_packs)[16], int *ret_count, struct sp_store *galleries,
+                                 const char *manifest, struct sp_err *err)
+{
+    char key[KEY_MAX];
+    sp_reply *reply = NULL;
+    packs_key(key, manifest);
+    struct sp_argument arguments[] = {SP_ARG_TEXT("SMEMBERS"), SP_ARG_TEXT(key)};
+    enum sp_status status = sp_store_command(galleries, arguments, 2, &reply, err);
+    if (status != SP_OK)
+        return status;
+    *ret_count = 0;
+    for (size_t i = 0; i < sp_reply_count(reply) && *ret_count < SP_TEMPLATE_MAX_PACKS; i++) {
+        size_t length = 0;
+        const uint8_t *pack = sp_reply_bytes(sp_reply_at(reply, i), &length);
+        if (pack && length == 16)
+            memcpy(ret_packs[(*ret_count)++], pack, 16);
+    }
+    sp_reply_free(&reply);
+    return SP_OK;
+}
+
+enum sp_status sp_template_forget_packs(struct sp_store *galleries, const char *manifest, struct sp_err *err)
+{
+    char key[KEY_MAX];
+    packs_key(key, manifest);
+    struct sp_argument arguments[] = {SP_ARG_TEXT("UNLINK"), SP_ARG_TEXT(key)};
+    return sp_store_command(galleries, arguments, 2, NULL, err);
+}
+
 enum sp_status sp_template_store(struct sp_store *galleries, const char *manifest, const uint8_t pack[16],
                                  const uint8_t id[SP_TEMPLATE_ID_BYTES], const float *vector, int dim,
                                  const struct sp_manifest_keys *keys, struct sp_err *err)
 {
-    char key[KEY_MAX];
+    char key[KEY_MAX], packs[KEY_MAX];
     uint8_t ad[AD_MAX], plain[4 * DIM_MAX], sealed[4 * DIM_MAX + SP_SEAL_OVERHEAD];
     if (dim < 1 || dim > DIM_MAX)
         return sp_fail(err, SP_E_INVALID, "a template of %d numbers, it must be 1 to %d", dim, DIM_MAX);
@@ -72,18 +106,27 @@ enum sp_status sp_template_store(struct sp_store *galleries, const char *manifes
     put_floats(plain, vector, dim);
     sp_seal_close(sealed, plain, 4 * (size_t)dim, ad, place(ad, key, id), &keys->templates);
     sp_seal_wipe(plain, 4 * (size_t)dim);
-    struct sp_argument store[] = {SP_ARG_TEXT("HSET"), SP_ARG_TEXT(key), SP_ARG(id, SP_TEMPLATE_ID_BYTES),
-                                  SP_ARG(sealed, 4 * (size_t)dim + SP_SEAL_OVERHEAD)};
-    struct sp_argument expire[] = {SP_ARG_TEXT("EXPIRE"), SP_ARG_TEXT(key), SP_ARG_TEXT(LIFE_SECONDS)};
-    enum sp_status status = sp_store_append(galleries, store, 4, err);
-    if (status != SP_OK)
-        return status;
-    struct sp_err later = {0};
-    enum sp_status expiring = sp_store_append(galleries, expire, 3, &later);
-    status = sp_store_collect(galleries, NULL, err);
-    if (expiring == SP_OK)
-        expiring = sp_store_collect(galleries, NULL, &later);
-    return status == SP_OK && expiring != SP_OK ? sp_fail(err, expiring, "%s", later.text) : status;
+    packs_key(packs, manifest);
+    /* The pack is noted first: whoever closes the manifest must find what is stored. */
+    struct sp_argument commands[][4] = {
+        {SP_ARG_TEXT("SADD"), SP_ARG_TEXT(packs), SP_ARG(pack, 16)},
+        {SP_ARG_TEXT("EXPIRE"), SP_ARG_TEXT(packs), SP_ARG_TEXT(LIFE_SECONDS)},
+        {SP_ARG_TEXT("HSET"), SP_ARG_TEXT(key), SP_ARG(id, SP_TEMPLATE_ID_BYTES),
+         SP_ARG(sealed, 4 * (size_t)dim + SP_SEAL_OVERHEAD)},
+        {SP_ARG_TEXT("EXPIRE"), SP_ARG_TEXT(key), SP_ARG_TEXT(LIFE_SECONDS)},
+    };
+    enum sp_status status = SP_OK;
+    int sent = 0;
+    for (; sent < 4 && status == SP_OK; sent++)
+        status = sp_store_append(galleries, commands[sent], sent == 2 ? 4 : 3, err);
+    sent -= status != SP_OK;
+    for (int i = 0; i < sent; i++) {
+        struct sp_err later = {0};
+        enum sp_status step = sp_store_collect(galleries, NULL, &later);
+        if (step != SP_OK && status == SP_OK)
+            status = sp_fail(err, step, "%s", later.text);
+    }
+    return status;
 }
 
 enum sp_status sp_template_present(struct sp_store *galleries, const char *manifest, const uint8_t pack[16],

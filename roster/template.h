@@ -16,7 +16,13 @@ void sp_template_id(uint8_t ret_id[SP_TEMPLATE_ID_BYTES], const char *manifest, 
 /* Name of a pack's hash; ret_key holds at least 192 bytes. */
 void sp_template_key(char *ret_key, const char *manifest, const uint8_t pack[16]);
 
-/* Store one template. */
+#define SP_TEMPLATE_MAX_PACKS 32
+/* Packs under which workers stored templates: also those that no index names. ret_packs has SP_TEMPLATE_MAX_PACKS. ops only. */
+enum sp_status sp_template_packs(uint8_t (*ret_packs)[16], int *ret_count, struct sp_store *galleries,
+                                 const char *manifest, struct sp_err *err);
+enum sp_status sp_template_forget_packs(struct sp_store *galleries, const char *manifest, struct sp_err *err);
+
+/* Store one template, and note its pack. */
 enum sp_status sp_template_store(struct sp_store *galleries, const char *manifest, const uint8_t pack[16],
                                  const uint8_t id[SP_TEMPLATE_ID_BYTES], const float *vector, int dim,
                                  const struct sp_manifest_keys *keys, struct sp_err *err);

@@ -27,4 +27,16 @@ void tell(struct manifest *m, const struct sp_apply_message *message, const stru
 /* The row that has this value, -1: none. Fails if there are two. */
 int find_row(const struct manifest *m, enum sp_column column, const char *value);
 
+#define TELL(m, message, ...)                                                                                      \
+    do {                                                                                                           \
+        const struct person told[] = {__VA_ARGS__};                                                                \
+        tell(m, message, told, (int)(sizeof told / sizeof told[0]));                                               \
+    } while (0)
+
+#define P(n)                                                                                                       \
+    {                                                                                                              \
+        "R" #n, "UTO P" #n, "SAMPLE" #n, "1990-01-0" #n, NULL                                                      \
+    }
+#define STATE(m) ((m)->index->state)
+
 #endif

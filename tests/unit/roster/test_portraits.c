@@ -65,8 +65,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static int find(const struct world *world, const char *ref, const char *number, const char *uri, int *ret_more,
-                char (*paths)[SP_PORTRAIT_PATH_MAX])
+static int find_among(const struct world *world, const char *ref, const char *number, const char *uri,
+                      const struct sp_portrait_references *all, int *ret_more, char (*paths)[SP_PORTRAIT_PATH_MAX])
 {
     struct sp_row row = {0};
     int count = -1;
@@ -77,8 +77,14 @@ static int find(const struct world *world, const char *ref, const char *number, 
     row.values[SP_COLUMN_DOC_TYPE] = "P";
     row.values[SP_COLUMN_DOC_NUMBER] = number;
     row.values[SP_COLUMN_PHOTO_URI] = uri;
-    sp_portraits_find(world->portraits, &row, paths, &count, ret_more);
+    sp_portraits_find(world->portraits, &row, all, paths, &count, ret_more);
     return count;
+}
+
+static int find(const struct world *world, const char *ref, const char *number, const char *uri, int *ret_more,
+                char (*paths)[SP_PORTRAIT_PATH_MAX])
+{
+    return find_among(world, ref, number, uri, NULL, ret_more, paths);
 }
 
 static void test_find(void **state)
@@ -104,6 +110,25 @@ static void test_find(void **state)
     assert_string_equal(paths[0], "T8_1.JP2");
     assert_string_equal(paths[1], "T8_2.j2k");
     assert_string_equal(paths[2], "T8_3.Dg2");
+}
+
+/* A number behind a reference may be another traveller's reference: his picture is nobody else's. */
+static void test_reference_with_number(void **state)
+{
+    const struct world *world = *state;
+    const char *references[] = {"T8_2", "T8", "T2_1", "T2_2", "T2", "nobody"};
+    struct sp_portrait_references all = {references, sizeof references / sizeof references[0]};
+    int more = 0;
+    char paths[SP_ROW_MAX_PORTRAITS][SP_PORTRAIT_PATH_MAX];
+    sp_portraits_sort(&all);
+    assert_int_equal(find_among(world, "T8", "", "", &all, &more, paths), 2);
+    assert_string_equal(paths[0], "T8_1.JP2");
+    assert_string_equal(paths[1], "T8_3.Dg2");
+    assert_int_equal(find_among(world, "T8_2", "", "", &all, &more, paths), 1);
+    assert_string_equal(paths[0], "T8_2.j2k");
+    assert_int_equal(find_among(world, "T2", "L898", "", &all, &more, paths), 1); /* those of the document, then */
+    assert_string_equal(paths[0], "UTO-P-L898_1.jpg");
+    assert_int_equal(find_among(world, "T1", "", "", &all, &more, paths), 1);
 }
 
 /* Several names in one photo_uri. */
@@ -209,7 +234,8 @@ static void test_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),   cmocka_unit_test(test_uris),    cmocka_unit_test(test_load),
+        cmocka_unit_test(test_find),   cmocka_unit_test(test_reference_with_number),
+        cmocka_unit_test(test_uris),   cmocka_unit_test(test_load),
         cmocka_unit_test(test_inside), cmocka_unit_test(test_outside),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -10,6 +10,8 @@
 
 #include "tests/unit/roster/publish_messages.h"
 
+#define STRAY "sp:g:{" MANIFEST "}:63636363636363636363636363636363" /* 63: c */
+
 static const char *const seats[] = {SEAT("1A"), SEAT("2B"), SEAT("3C")};
 
 static void test_close_deletes(void **state)
@@ -120,6 +122,112 @@ static void test_purge(void **state)
     assert_int_equal(sp_manifest_purge(&again, durable, galleries, MANIFEST, &world_ops, NULL), SP_OK);
     assert_true(again == version);
     assert_int_equal(ask(durable, "KEYS", "*"), 1);
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
+static void purges_unfinished(struct workers *workers)
+{
+    struct world other;
+    uint64_t version = 9;
+    workers->before = NULL;
+    world_new(&other);
+    assert_int_equal(
+        sp_manifest_purge(&version, other.config.durable, other.config.galleries, MANIFEST, &world_ops, NULL),
+        SP_OK);
+    assert_int_equal(version, 0);
+    world_free(&other);
+}
+
+/* A first publish that fails is listed and can be purged; one that is refused leaves nothing at all. */
+static void test_never_finished(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    struct sp_err err = {0};
+    char(*ids)[SP_MANIFEST_ID_MAX] = NULL;
+    int count = 0;
+    begin(&world);
+    struct sp_store *durable = world.config.durable;
+    assert_int_equal(tell(&world, SP_ACTION_REMOVE, FOUR, NULL, &report, &err), SP_E_NOTFOUND);
+    assert_int_equal(tell(&world, SP_ACTION_CLOSE_ON_BOARD, FOUR, NULL, &report, &err), SP_E_NOTFOUND);
+    assert_int_equal(tell(&world, SP_ACTION_CHANGE_JOURNEY, FOUR, NULL, &report, &err), SP_E_NOTFOUND);
+    assert_int_equal(ask(durable, "KEYS", "*"), 0);
+    world.workers.die_after = 1;
+    assert_int_equal(tell(&world, SP_ACTION_LIST, FOUR, world.portraits, &report, &err), SP_E_UNAVAILABLE);
+    world.workers.die_after = 0;
+    assert_true(ask(durable, "EXISTS", PORTRAITS) && ask(world.config.galleries, "EXISTS", TEMPLATES));
+    assert_int_equal(sp_manifest_list(&ids, &count, durable, NULL), SP_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(ids[0], MANIFEST);
+    free(ids);
+    purges_unfinished(&world.workers);
+    assert_int_equal(ask(durable, "KEYS", "*"), 0);
+    uint64_t version = 0;
+    assert_int_equal(sp_manifest_purge(&version, durable, world.config.galleries, MANIFEST, &world_ops, NULL),
+                     SP_E_NOTFOUND);
+
+    /* Purged under the first publish: no version of keys that are gone, it begins again. */
+    world.workers.before = purges_unfinished;
+    tell_ok(&world, SP_ACTION_CHANGE, FOUR, &report);
+    assert_int_equal(report.attempts, 2);
+    assert_int_equal(report.lack_count, 2); /* T3 and T4 as ever */
+    struct sp_manifest_index *index = load(&world);
+    assert_int_equal(index->row_count, 4);
+    sp_manifest_index_free(&index);
+    assert_int_equal(ask(durable, "SMEMBERS", "sp:manifests"), 1);
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
+/* Whose data keys are gone: no new ones beside what they sealed. */
+static void test_keys_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    struct sp_err err = {0};
+    begin(&world);
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    command(world.config.durable, "DEL", "sp:m:{" MANIFEST "}:keys", NULL);
+    assert_int_equal(tell(&world, SP_ACTION_CHANGE, HEADER ROW("T5"), NULL, &report, &err), SP_E_AUTH);
+    assert_non_null(strstr(err.text, "keys are gone"));
+    assert_false(ask(world.config.durable, "EXISTS", "sp:m:{" MANIFEST "}:keys"));
+    world_free(&world);
+}
+
+/* A template under a pack that no index knows: of a worker whose pack is not this desk's. */
+static void store_stray(struct world *world)
+{
+    struct sp_argument arguments[] = {SP_ARG_TEXT("HSET"), SP_ARG_TEXT(STRAY), SP_ARG_TEXT("stray template id"),
+                                      SP_ARG_TEXT("sealed")};
+    assert_int_equal(sp_store_command(world->config.galleries, arguments, 4, NULL, NULL), SP_OK);
+    command(world->config.galleries, "SADD", "sp:g:{" MANIFEST "}:packs", "cccccccccccccccc");
+}
+
+static void test_stray_pack(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    struct sp_manifest_tidied tidied;
+    uint64_t version = 0;
+    begin(&world);
+    struct sp_store *durable = world.config.durable, *galleries = world.config.galleries;
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    assert_int_equal(ask(galleries, "SMEMBERS", "sp:g:{" MANIFEST "}:packs"), 1); /* workers note theirs */
+    store_stray(&world);
+    tidy(&world, &tidied, 1);
+    assert_int_equal(tidied.templates, 1);
+    assert_int_equal(ask(galleries, "HLEN", TEMPLATES), 3);
+    assert_false(ask(galleries, "EXISTS", STRAY));
+    store_stray(&world);
+    assert_int_equal(sp_publish_close(&version, durable, galleries, MANIFEST, &world_ops, NULL), SP_OK);
+    assert_int_equal(ask(galleries, "KEYS", "sp:g:*"), 0);
+    store_stray(&world); /* it was enrolling when the manifest was closed */
+    assert_int_equal(sp_manifest_purge(&version, durable, galleries, MANIFEST, &world_ops, NULL), SP_OK);
+    assert_int_equal(ask(galleries, "KEYS", "sp:g:*"), 0);
     sp_publish_report_clear(&report);
     world_free(&world);
 }
@@ -241,6 +349,11 @@ static void test_two_packs(void **state)
     assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, old, &world_ops, NULL), SP_OK);
     assert_int_equal(version, 4);
     assert_false(ask(galleries, "EXISTS", TEMPLATES) || ask(durable, "EXISTS", NOTES));
+    command(galleries, "SET", TEMPLATES, "left over"); /* as if the desk had died before it deleted them */
+    command(durable, "SET", NOTES, "left over");
+    assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, old, &world_ops, NULL),
+                     SP_E_NOTFOUND);
+    assert_false(ask(galleries, "EXISTS", TEMPLATES) || ask(durable, "EXISTS", NOTES));
     index = load(&world);
     assert_int_equal(index->pack_count, 1);
     int usable = 0;
@@ -255,6 +368,12 @@ static void test_two_packs(void **state)
     assert_int_equal(sp_publish_enrol(&report, "air-x", &world.config, NULL), SP_E_NOTFOUND);
     assert_int_equal(sp_publish_close(&version, durable, galleries, MANIFEST, &world_ops, NULL), SP_OK);
     assert_int_equal(sp_publish_enrol(&report, MANIFEST, &world.config, NULL), SP_E_CLOSED);
+    command(galleries, "SET", TEMPLATES, "left over"); /* of a worker that was enrolling */
+    assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, world.config.pack, &world_ops, NULL),
+                     SP_E_CLOSED);
+    memset(old, 0xab, 16);
+    assert_int_equal(sp_publish_retire(&version, durable, galleries, MANIFEST, old, &world_ops, NULL), SP_E_CLOSED);
+    assert_false(ask(galleries, "EXISTS", TEMPLATES));
     world_free(&world);
 }
 
@@ -263,7 +382,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_close_deletes), cmocka_unit_test(test_closed_under_a_publish),
         cmocka_unit_test(test_purge),         cmocka_unit_test(test_tidy),
-        cmocka_unit_test(test_two_packs),
+        cmocka_unit_test(test_two_packs),     cmocka_unit_test(test_never_finished),
+        cmocka_unit_test(test_keys_gone),     cmocka_unit_test(test_stray_pack),
     };
     if (!world_start())
         return 77;

@@ -81,7 +81,7 @@ static void test_without_portraits(void **state)
     tell_ok(&world, SP_ACTION_REMOVE, HEADER ROW("T1") ROW("T9"), &report);
     assert_int_equal(report.removed, 1);
     assert_int_equal(report.unknown, 1);
-    assert_int_equal(report.warning_count, 1);
+    assert_int_equal(report.warning_count, 2); /* there is no table of ports */
     assert_int_equal(report.rows, 3);
     sp_publish_report_clear(&report);
     world_free(&world);
@@ -156,6 +156,49 @@ static void test_messages_with_reference(void **state)
     world_free(&world);
 }
 
+static void portrait_of_t1(struct world *world, const char *text)
+{
+    world_portrait("T1.jpg", text);
+    sp_portraits_free(&world->portraits);
+    assert_int_equal(sp_portraits_open(&world->portraits, world_folder, NULL), SP_OK);
+}
+
+/* Portraits that come after the message: the same message again takes them, and nothing else. */
+static void test_portraits_after_message(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    begin(&world);
+    snprintf(reference, sizeof reference, "M1");
+    assert_int_equal(tell(&world, SP_ACTION_LIST, FOUR, NULL, &report, NULL), SP_OK);
+    assert_int_equal(report.lack_count, 4);
+    snprintf(reference, sizeof reference, "M2");
+    tell_ok(&world, SP_ACTION_CHANGE, HEADER "ZX,417,air,JFK,,2026-12-04T18:20,,T1,Doe,14C\n", &report);
+    portrait_of_t1(&world, "another face of T1");
+    snprintf(reference, sizeof reference, "M1");
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    assert_true(report.known && !report.unchanged);
+    assert_int_equal(report.version, 3);
+    assert_int_equal(report.state, SP_MANIFEST_AMENDED); /* as it was */
+    assert_int_equal(report.enrolled, 2);                /* T2; T1 has his already */
+    assert_int_equal(report.lack_count, 2);              /* T3, T4 */
+    assert_int_equal(report.new_rows, 0);                /* T1 still sits in 14C */
+    struct sp_manifest_index *index = load(&world);
+    assert_int_equal(index->receipt_count, 2);
+    sp_manifest_index_free(&index);
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    assert_true(report.known && report.unchanged);
+    assert_int_equal(report.version, 3);
+    assert_int_equal(report.lack_count, 2);
+    tell_ok(&world, SP_ACTION_CLOSE_ON_BOARD, FOUR, &report);
+    tell_ok(&world, SP_ACTION_LIST, FOUR, &report);
+    assert_true(report.known && report.unchanged);
+    portrait_of_t1(&world, "face of T1");
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
 /* What lanes and readiness need to know of the journey. */
 static void test_journey(void **state)
 {
@@ -185,7 +228,92 @@ static void test_journey(void **state)
     index = load(&world);
     assert_true(index->departs_ms == departs + 2 * 3600000 && index->arrives_ms == arrives);
     sp_manifest_index_free(&index);
+    world.config.ports = NULL; /* a desk without a table: the zone that stands */
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_int_equal(report.warning_count, 0);
+    index = load(&world);
+    assert_string_equal(index->zone, "America/New_York");
+    assert_true(index->departs_ms == departs);
+    sp_manifest_index_free(&index);
+    command(world.config.durable, "FLUSHALL", NULL, NULL);
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_int_equal(report.warning_count, 1);
+    assert_non_null(strstr(report.warnings[0], "site.ports"));
+    index = load(&world);
+    assert_true(!index->zone[0] && index->departs_ms != departs);
+    sp_manifest_index_free(&index);
     sp_ports_free(&ports);
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
+/* A picture that cannot be used takes nobody's good one away; another good one replaces it. */
+static void test_bad_portrait_replaces_none(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    begin(&world);
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    struct sp_manifest_index *index = load(&world), *now;
+    portrait_of_t1(&world, "faceless T1");
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_true(report.unchanged);
+    assert_int_equal(report.lack_count, 0);
+    assert_int_equal(report.remark_count, 1);
+    now = load(&world);
+    assert_int_equal(now->rows[0].portrait_count, 1);
+    assert_memory_equal(now->rows[0].portraits[0].id, index->rows[0].portraits[0].id, SP_PORTRAIT_BYTES);
+    sp_manifest_index_free(&now);
+    portrait_of_t1(&world, "another face of T1");
+    tell_ok(&world, SP_ACTION_LIST, HEADER ROW("T1"), &report);
+    assert_int_equal(report.version, 2);
+    now = load(&world);
+    assert_int_equal(now->rows[0].portrait_count, 1);
+    assert_memory_not_equal(now->rows[0].portraits[0].id, index->rows[0].portraits[0].id, SP_PORTRAIT_BYTES);
+    sp_manifest_index_free(&now);
+    sp_manifest_index_free(&index);
+    portrait_of_t1(&world, "face of T1");
+    sp_publish_report_clear(&report);
+    world_free(&world);
+}
+
+#define ON(date) "carrier,journey,mode,dep_port,sched_dep,traveller_ref,surname\nZX,417,air,JFK," date ",T1,Doe\n"
+
+/* A flight that is delayed past midnight keeps its manifest, if it can be said which one that is. */
+static void test_delayed_past_midnight(void **state)
+{
+    (void)state;
+    struct world world;
+    static struct sp_publish_report report;
+    struct sp_err err = {0};
+    uint64_t version = 0;
+    int64_t departs = 0;
+    begin(&world);
+    struct sp_store *durable = world.config.durable;
+    tell_ok(&world, SP_ACTION_LIST, ON("2026-12-04T23:20"), &report);
+    tell_ok(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-05T00:40"), &report);
+    assert_string_equal(report.manifest, MANIFEST);
+    assert_int_equal(report.version, 2);
+    assert_int_equal(report.warning_count, 2); /* no table of ports; and what it was taken for */
+    assert_non_null(strstr(report.warnings[1], "air-zx-417-20261205-jfk was never published"));
+    struct sp_manifest_index *index = load(&world);
+    assert_int_equal(sp_clock_parse("2026-12-05T00:40:00Z", &departs), 0);
+    assert_true(index->departs_ms == departs);
+    sp_manifest_index_free(&index);
+    assert_int_equal(tell(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-07T00:40"), NULL, &report, &err),
+                     SP_E_NOTFOUND); /* three days */
+    tell_ok(&world, SP_ACTION_LIST, ON("2026-12-06T23:20"), &report);
+    assert_int_equal(tell(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-05T01:40"), NULL, &report, &err),
+                     SP_E_NOTFOUND);
+    assert_non_null(strstr(err.text, MANIFEST ", air-zx-417-20261206-jfk"));
+    assert_int_equal(
+        sp_publish_close(&version, durable, world.config.galleries, "air-zx-417-20261206-jfk", &world_ops, NULL),
+        SP_OK);
+    tell_ok(&world, SP_ACTION_CHANGE_JOURNEY, ON("2026-12-05T01:40"), &report);
+    assert_string_equal(report.manifest, MANIFEST);
+    assert_int_equal(report.version, 3);
+    assert_int_equal(ask(durable, "SMEMBERS", "sp:manifests"), 2);
     sp_publish_report_clear(&report);
     world_free(&world);
 }
@@ -301,8 +429,11 @@ int main(void)
         cmocka_unit_test(test_without_portraits),
         cmocka_unit_test(test_change_is_applied_again),
         cmocka_unit_test(test_messages_with_reference),
+        cmocka_unit_test(test_portraits_after_message),
         cmocka_unit_test(test_desks_at_once),
         cmocka_unit_test(test_journey),
+        cmocka_unit_test(test_delayed_past_midnight),
+        cmocka_unit_test(test_bad_portrait_replaces_none),
         cmocka_unit_test(test_standing),
     };
     if (!world_start())
