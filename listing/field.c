@@ -75,6 +75,23 @@ bool sp_field_is_date(const char *text)
     return matches(text, "dddd-dd-dd") && day_can_be(number(text, 4), number(text + 5, 2), number(text + 8, 2));
 }
 
+/* What may stand behind the minutes: seconds, then a zone, and nothing else (a "PM" makes another time of it). */
+static bool is_tail(bool *ret_zone, const char *at)
+{
+    if (*at == ':') {
+        if (!isdigit((unsigned char)at[1]) || !isdigit((unsigned char)at[2]) || number(at + 1, 2) > 60)
+            return false;
+        at += 3;
+        if (at[0] == '.' && isdigit((unsigned char)at[1]))
+            at += 1 + strspn(at + 1, "0123456789");
+    }
+    at += strspn(at, " ");
+    *ret_zone = *at != 0;
+    bool shift = *at == '+' || *at == '-';
+    return !*at || matches(at, "Z") || matches(at, "z") ||
+           (shift && (matches(at + 1, "dd") || matches(at + 1, "dddd") || matches(at + 1, "dd:dd")));
+}
+
 bool sp_field_time(char ret_time[17], bool *ret_zone, const char *text)
 {
     char date[11];
@@ -89,11 +106,10 @@ bool sp_field_time(char ret_time[17], bool *ret_zone, const char *text)
     char clock[6];
     snprintf(clock, sizeof clock, "%s", at + 1);
     if ((*at != 'T' && *at != ' ') || !matches(clock, "dd:dd") || number(clock, 2) > 23 ||
-        number(clock + 3, 2) > 59)
+        number(clock + 3, 2) > 59 || !is_tail(ret_zone, at + 6))
         return false;
     ret_time[10] = 'T';
     memcpy(ret_time + 11, clock, sizeof clock);
-    *ret_zone = strpbrk(at + 6, "Zz+-") != NULL;
     return true;
 }
 

@@ -188,6 +188,10 @@ static struct sp_leg *add_leg(struct sp_paxlst_read *in, const char *from)
 static void depart(struct sp_paxlst_read *in, const char *port)
 {
     struct sp_leg *leg = last_leg(in);
+    if (leg && *leg->dep_port && !*leg->sched_dep && *in->onward) { /* its times stand behind both its ports */
+        leg->sched_dep = in->onward;
+        in->onward = "";
+    }
     if (leg && *leg->dep_port)
         leg = NULL;
     if (!leg)

@@ -132,7 +132,11 @@ const char *sp_paxlst_location(struct sp_paxlst_read *in)
 {
     char code[8], both[2 * SP_EDIFACT_MAX_SEGMENT];
     struct sp_edifact_view qualifier = sp_edifact_get(&in->segment, 1, 0);
-    struct sp_edifact_view place = sp_paxlst_get(in, 2, 0), name = sp_paxlst_get(in, 2, 3);
+    struct sp_edifact_view place = sp_paxlst_get(in, 2, 0), name = sp_edifact_get(&in->segment, 2, 3);
+    bool words = sp_edifact_is(qualifier, "180") || sp_edifact_is(qualifier, "174");
+    if (place.length > 0 && !words) /* a port or a country is its code, a name beside it is a leftover */
+        return sp_paxlst_upper(in, 2, 0, SP_PAXLST_WORD);
+    name = sp_paxlst_get(in, 2, 3);
     if (place.length == 0 && name.length == 0) {
         sp_paxlst_deviate(in, "LOC+%s is empty", sp_paxlst_code(qualifier, code));
         return "";

@@ -91,7 +91,8 @@ const char *sp_paxlst_text(struct sp_paxlst_read *in, int element, int component
 const char *sp_paxlst_joined(struct sp_paxlst_read *in, int element, int component, char between, size_t limit);
 /* In upper case: codes. */
 const char *sp_paxlst_upper(struct sp_paxlst_read *in, int element, int component, size_t limit);
-/* A place (C517): its code, its name, or both. Notes a name without a code, and nothing at all. */
+/* A place (C517): its code, or its name without one; of a birth or residence (180, 174) both. Notes a name without
+ * a code, and nothing at all. */
 const char *sp_paxlst_location(struct sp_paxlst_read *in);
 /* What is still to be noted about the present segment: its flags, content nobody took. */
 void sp_paxlst_leftovers(struct sp_paxlst_read *in);

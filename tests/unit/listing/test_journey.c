@@ -2,6 +2,8 @@
  * filled with. */
 #include "tests/unit/listing/read_text.h"
 
+#include "listing/field.h"
+
 #define AIR(carrier, number)                                                                                       \
     "{\"mode\":\"air\",\"carrier\":\"" carrier "\",\"journey\":\"" number                                          \
     "\",\"legs\":[{\"dep_port\":\"JFK\",\"sched_dep\":\"2026-12-04\"}]}"
@@ -42,6 +44,29 @@ static void test_legs(void **state)
     assert_int_equal(sp_journey_id(id, l, last, 2, NULL), SP_OK); /* it arrives there */
     assert_string_equal(id, "air-zx-1-20261205-lis");
     sp_listing_free(&l);
+}
+
+/* Behind the minutes only seconds and a zone: nobody may lose twelve hours. */
+static void test_times(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"2026-12-04T06:20",      "2026-12-04 06:20",         "2026-12-04T06:20:59",
+                                       "2026-12-04T06:20Z",     "2026-12-04T06:20:59.5Z",   "2026-12-04 06:20 +01",
+                                       "2026-12-04T06:20-0500", "2026-12-04T06:20:00+05:30"};
+    static const char *const bad[] = {"2026-12-04 06:20 PM",   "2026-12-04T06:20xyz", "2026-12-04T06:2099",
+                                      "2026-12-04T06:20:",     "2026-12-04T06:20:6",  "2026-12-04T06:20+1",
+                                      "2026-12-04T06:20 Zulu", "2026-12-04T24:00"};
+    char time[17];
+    bool zone = false;
+    for (int i = 0; i < 8; i++) {
+        if (!sp_field_time(time, &zone, good[i]))
+            fail_msg("%s is a time", good[i]);
+        assert_string_equal(time, "2026-12-04T06:20");
+        assert_int_equal(zone, i > 2);
+    }
+    for (int i = 0; i < 8; i++)
+        if (sp_field_time(time, &zone, bad[i]))
+            fail_msg("%s is taken for %s", bad[i], time);
 }
 
 static void test_standing(void **state)
@@ -116,8 +141,9 @@ static void test_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),     cmocka_unit_test(test_standing),
-        cmocka_unit_test(test_no_id),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),  cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_times),          cmocka_unit_test(test_no_id), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

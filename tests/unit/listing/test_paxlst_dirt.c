@@ -85,6 +85,29 @@ static void test_time_missing(void **state)
     free(text);
 }
 
+/* Several legs whose times stand behind both ports: each leg keeps its own. */
+static void test_times_after_both_ports(void **state)
+{
+    (void)state;
+    static const char from[] = "LOC+125+JFK'\nDTM+189:2612041820:201'\nLOC+87+LIS'\nDTM+232:2612050610:201'";
+    static const char *const legs[] = {"LOC+92+YVR'LOC+92+YYZ'DTM+189:2612042320:201'DTM+232:2612050620:201'"
+                                       "LOC+92+YYZ'LOC+92+CDG'DTM+189:2612050920:201'DTM+232:2612052120:201'",
+                                       "LOC+125+YVR'LOC+87+YYZ'DTM+189:2612042320:201'DTM+232:2612050620:201'"
+                                       "LOC+125+YYZ'LOC+87+CDG'DTM+189:2612050920:201'DTM+232:2612052120:201'"};
+    for (int i = 0; i < 2; i++) {
+        char *text = replaced(sample_close_out, from, legs[i]);
+        struct read read = read_text(text, false);
+        const struct sp_listing *l = read.listings[0];
+        assert_int_equal(l->leg_count, 2);
+        assert_string_equal(l->legs[0].sched_dep, "2026-12-04T23:20");
+        assert_string_equal(l->legs[0].sched_arr, "2026-12-05T06:20");
+        assert_string_equal(l->legs[1].sched_dep, "2026-12-05T09:20");
+        assert_string_equal(l->legs[1].sched_arr, "2026-12-05T21:20");
+        read_free(&read);
+        free(text);
+    }
+}
+
 static void test_una_with_repetition(void **state)
 {
     (void)state;
@@ -207,6 +230,20 @@ static void test_free_text_places(void **state)
     assert_string_equal(t->birth_place, "AMBER HILL GBR");
     t = soil_first("LOC+174+UTO'", "LOC+180+GBR:::AMBER HILL'", NULL);
     assert_string_equal(t->birth_place, "AMBER HILL GBR");
+}
+
+/* A port is its code: with the name in front no manifest would be found. */
+static void test_names_beside_codes(void **state)
+{
+    (void)state;
+    const struct sp_listing *l = soil(sample_passengers, "LOC+125+JFK'", "LOC+125+JFK:139:6:NEW YORK KENNEDY'",
+                                      "LOC+125 element 2 has content that is not kept");
+    assert_string_equal(l->legs[0].dep_port, "JFK");
+    const struct sp_traveller *t =
+        soil_first("LOC+91+UTO'", "LOC+91+UTO:162:5:UTOPIA'", "LOC+91 element 2 has content that is not kept");
+    assert_string_equal(t->documents[0].issuer, "UTO");
+    t = soil_first("LOC+178+JFK'", "LOC+178+JFK:::KENNEDY'", "LOC+178 element 2 has content that is not kept");
+    assert_string_equal(t->embark, "JFK");
 }
 
 static void test_empty_place(void **state)
@@ -420,6 +457,7 @@ int main(void)
         TEST(several_references),
         TEST(no_time_after_tdt),
         TEST(time_missing),
+        TEST(times_after_both_ports),
         TEST(una_with_repetition),
         TEST(other_separators),
         TEST(telegram_header),
@@ -429,6 +467,7 @@ int main(void)
         TEST(message_end_missing),
         TEST(loose_documents),
         TEST(free_text_places),
+        TEST(names_beside_codes),
         TEST(empty_place),
         TEST(unknown_place),
         TEST(final_destination),
