@@ -125,7 +125,7 @@ static void read_mode(struct sp_paxlst_read *in)
             in->listing->mode = modes[i].mode;
             return;
         }
-    sp_paxlst_deviate(in, "TDT: mode of transport %s is not known; taken as %s", sp_paxlst_code(mode, code),
+    sp_paxlst_deviate(in, "TDT: mode of transport %s is not known; taken as %s", sp_paxlst_code(mode, 3, code),
                       in->listing->mode);
 }
 
@@ -150,7 +150,7 @@ static void read_tdt(struct sp_paxlst_read *in)
     struct sp_edifact_view stage = sp_paxlst_get(in, 1, 0);
     in->over_flight = sp_edifact_is(stage, "34");
     if (!in->over_flight && !sp_edifact_is(stage, "20"))
-        sp_paxlst_deviate(in, "TDT+%s is read like 20, the main carriage", sp_paxlst_code(stage, code));
+        sp_paxlst_deviate(in, "TDT+%s is read like 20, the main carriage", sp_paxlst_code(stage, 3, code));
     read_mode(in);
     const char *carrier = sp_paxlst_upper(in, 5, 0, 17);
     sp_paxlst_get(in, 5, 1);

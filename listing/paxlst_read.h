@@ -100,8 +100,9 @@ void sp_paxlst_leftovers(struct sp_paxlst_read *in);
 void sp_paxlst_set(struct sp_paxlst_read *in, const char **field, const char *value, const char *what);
 /* The present DTM: "yyyy-mm-dd", or with `timed` "yyyy-mm-ddThh:mm". "" and a note if it is none. */
 const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century century, bool timed);
-/* A code as it may stand in a message: up to 6 letters and digits, else "?" (it may be anybody's name). */
-const char *sp_paxlst_code(struct sp_edifact_view view, char ret_code[8]);
+/* A code as it may stand in a message: up to `longest` letters and digits (of a qualifier 3), else "?" (it may be
+ * anybody's name). */
+const char *sp_paxlst_code(struct sp_edifact_view view, size_t longest, char ret_code[8]);
 int sp_paxlst_number(struct sp_edifact_view view); /* -1: no number of up to 6 digits */
 
 /* Notes. With options.strict each is the error. */

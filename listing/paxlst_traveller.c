@@ -59,7 +59,7 @@ static void read_nad(struct sp_paxlst_read *in)
     in->place = SP_PAXLST_TRAVELLER;
     in->document = NULL;
     if (role == count) {
-        sp_paxlst_deviate(in, "NAD+%s is no known role; kept as it is", sp_paxlst_code(code, text));
+        sp_paxlst_deviate(in, "NAD+%s is no known role; kept as it is", sp_paxlst_code(code, 3, text));
         in->traveller->role = sp_paxlst_text(in, 1, 0, 3);
         for (size_t i = 0; i < count; i++)
             if (strcmp(in->traveller->role, roles[i].role) == 0)

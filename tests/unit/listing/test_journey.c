@@ -121,6 +121,11 @@ static void test_defaults(void **state)
 static void test_formats(void **state)
 {
     (void)state;
+    struct sp_listing *ung = read_one("surname,dob,voyage,imo,port,date of departure\n"
+                                      "UNG,1984-05-17,V1,9000001,USMIA,2026-12-05\n");
+    assert_int_equal(ung->format, SP_LISTING_FAL6); /* somebody's name, no interchange */
+    assert_int_equal(ung->deviation_count, 0);
+    sp_listing_free(&ung);
     check_refused_bytes("pdf", "x", 1, SP_E_INVALID, "pdf|paxlst");
     check_refused_bytes(NULL, "", 0, SP_E_FORMAT, "t.in|empty");
     check_refused_bytes("csv", "{}", 2, SP_E_FORMAT, "t.in line 1");

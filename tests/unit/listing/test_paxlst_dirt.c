@@ -151,6 +151,10 @@ static void test_telegram_header(void **state)
                                       "2 lines before the first segment");
     assert_int_equal(l->travellers[0].segment, 13);
     soil(sample_crew, "UNH", "QN GBRRMOK\r\n.YOWAAXH KL/041643\r\nUNH", "2 lines before the first segment");
+    soil(sample_crew, "UNH", "UNABLE TO PRINT\r\nUNH", "1 lines before the first segment");
+    soil(sample_passengers, "UNA:+.? '", "UNA:+.?'", "a UNA of eight bytes");
+    soil(sample_crew, "+01:F'", "+01'", "the first part has neither C nor F");
+    soil(sample_crew, "+01:F'", "+02'", NULL);
 }
 
 static void test_line_ends_and_spaces(void **state)
@@ -434,7 +438,11 @@ static void test_no_names_in_notes(void **state)
                                          "SECRETNAME+1'",
                                          "CNT+42:SECRETNAME'",
                                          "FTX+SECRETNAME+++SECRETNAME'",
-                                         "TDT+SECRETNAME+SECRETNAME'"};
+                                         "TDT+SECRETNAME+SECRETNAME'",
+                                         "RFF+SECRET'",
+                                         "NAD+SECRET'",
+                                         "DOC+P:110:'111+SECRET'",
+                                         "DOC+SECRET'"};
     for (size_t i = 0; i < sizeof soiled / sizeof soiled[0]; i++) {
         char *text = replaced(sample_passengers, "LOC+174+UTO'", soiled[i]);
         struct read read = read_text(text, false), strict = read_text(text, true);
