@@ -2,6 +2,7 @@
  * filled with. */
 #include "tests/unit/listing/read_text.h"
 
+#include "listing/csv.h"
 #include "listing/field.h"
 
 #define AIR(carrier, number)                                                                                       \
@@ -118,6 +119,57 @@ static void test_defaults(void **state)
     sp_listing_free_all(&all, count);
 }
 
+#define SHIPS                 "mode,vessel_id,journey,dep_port,arr_port,sched_dep,sched_arr,direction,vessel,surname,dob\n"
+#define LINE(id, times, rest) "sea," id ",V1,USMIA,NSNAS,2026-12-05," times "," rest ",SAMPLE,1991-02-03\n"
+
+/* What later lines say of the journey is the first line's, another journey, or said to be lost. */
+static void test_later_lines(void **state)
+{
+    (void)state;
+    check_refused("mode,registration,dep_port,sched_dep,surname,dob\n"
+                  "private,N1,TEB,2026-12-04,SAMPLE,1991-02-03\nprivate,N2,TEB,2026-12-04,SAMPLE,1992-02-03\n",
+                  SP_E_FORMAT, "line 3|private-n2-n2|private-n1-n1");
+    check_refused(SHIPS LINE("9000001", "", "exit,A") LINE("9000002", "", "exit,A"), SP_E_FORMAT,
+                  "line 3|split it");
+    check_refused(SHIPS "sea,9000001,V1,USMIA,NSNAS,5.12.26,,,A,SAMPLE,1991-02-03\n" LINE("9000001", "", "exit,A"),
+                  SP_E_FORMAT, "line 3|the first to none|sched_dep");
+    struct sp_listing *l =
+        read_one(SHIPS LINE("9000001", "2026-12-06", "exit,A") LINE("9000001", "2026-12-07", "exit,A")
+                     LINE("9000001", "2026-12-06", "entry,A") LINE("9000001 ", "", "exit,B")
+                         LINE("9000001", "", "out,A") LINE("9000001", "", "exit ,A") ",,,,,,,,,,\n");
+    check_deviation(l, 3, "sched_arr differs");
+    check_deviation(l, 4, "direction differs");
+    check_deviation(l, 5, "vessel differs");
+    check_deviation(l, 6, "direction must be");
+    check_deviation(l, 8, "empty fields");
+    assert_int_equal(l->deviation_count, 5);
+    assert_int_equal(l->traveller_count, 6);
+    sp_listing_free(&l);
+}
+
+/* What spreadsheets do to the first lines. */
+static void test_first_line(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one("sep=;\r\nmode;carrier;journey;dep_port;sched_dep;traveller_ref\r\n"
+                                    "air;ZX;1;JFK;2026-12-04;T\r\n");
+    check_id(l, "air-zx-1-20261204-jfk");
+    assert_int_equal(l->deviation_count, 0);
+    assert_int_equal(l->travellers[0].segment, 3);
+    sp_listing_free(&l);
+    char text[SP_CSV_MAX_FIELD + 4000] = "mode,carrier,journey,dep_port,sched_dep,surname,dob\r";
+    while (strlen(text) < SP_CSV_MAX_FIELD + 2000) /* no LF at all, and a character across the byte 4096 */
+        strcat(text,
+               "air,ZX,1,JFK,2026-12-04,\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c,1991-02-03\r");
+    for (int i = 0; i < 2; i++) { /* whether it has two bytes or one before that */
+        l = read_one(text);
+        assert_int_equal(l->format, SP_LISTING_CSV);
+        sp_listing_free(&l);
+        memmove(text + 1, text, strlen(text) + 1);
+        text[0] = ' ';
+    }
+}
+
 static void test_formats(void **state)
 {
     (void)state;
@@ -146,9 +198,9 @@ static void test_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),  cmocka_unit_test(test_standing),
-        cmocka_unit_test(test_times),          cmocka_unit_test(test_no_id), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),       cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_times),          cmocka_unit_test(test_no_id),      cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_later_lines),    cmocka_unit_test(test_first_line), cmocka_unit_test(test_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
