@@ -10,6 +10,11 @@
 #include "listing/fal_column.h"
 #include "listing/journey.h"
 
+struct place {
+    int line;
+    size_t offset;
+};
+
 struct parser {
     struct sp_listing *listing;
     const char *source, *bytes;
@@ -24,7 +29,8 @@ struct parser {
     bool over;           /* that value is too long: what comes of it is left out, too */
     bool skips;          /* an unknown element was met: its subtree is passed over */
     struct sp_traveller *person;
-    int wrong_line, wrong_code; /* what libxml2 found */
+    int wrong_line, wrong_code;                  /* what libxml2 found */
+    struct place places[SP_ENOAD_NOTICE_VALUES]; /* of the notice's values */
     char text[SP_ENOAD_VALUE_COUNT][SP_ENOAD_MAX_TEXT + 1];
 };
 
@@ -171,6 +177,8 @@ static enum sp_status open_element(struct parser *p, const char *name, struct sp
         p->value = again ? SP_ENOAD_NOTHING : (int)element->value;
         p->text[p->value][0] = 0;
         p->over = false;
+        if (p->value < SP_ENOAD_NOTICE_VALUES)
+            p->places[p->value] = (struct place){line_of(p), offset_of(p)};
     }
     p->depth++;
     /* What stands in a person of either list is known by the list. */
@@ -305,11 +313,12 @@ static enum sp_status put_action(struct parser *p, struct sp_err *err)
                        "%s: a notice that cancels another is not read: cancel the journey by hand", p->source);
     if (!one_of(transaction, whole, 6)) {
         p->listing->action = SP_ACTION_CHANGE;
-        sp_listing_deviate(p->listing, 0, 0,
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_TRANSACTION].line, p->places[SP_ENOAD_TRANSACTION].offset,
                            "NOTICE_TRANSACTION_TYPE is not known; taken as a change, which removes nobody");
     }
     if (type[0] && strncasecmp(type, "arr", 3) != 0 && strncasecmp(type, "dep", 3) != 0)
-        sp_listing_deviate(p->listing, 0, 0, "NOTICE_TYPE is neither an arrival nor a departure; it is not kept");
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_NOTICE_TYPE].line, p->places[SP_ENOAD_NOTICE_TYPE].offset,
+                           "NOTICE_TYPE is neither an arrival nor a departure; it is not kept");
     return SP_OK;
 }
 
@@ -320,29 +329,37 @@ static enum sp_status put_journey(struct parser *p, struct sp_err *err)
     bool entry = strncasecmp(v[SP_ENOAD_NOTICE_TYPE], "arr", 3) == 0;
     bool exit = strncasecmp(v[SP_ENOAD_NOTICE_TYPE], "dep", 3) == 0;
     if (v[SP_ENOAD_SHIP_FLAG][0] && !sp_country_alpha3(flag, v[SP_ENOAD_SHIP_FLAG]))
-        sp_listing_deviate(p->listing, 0, 0, "flag must be a country of two or three letters, left out");
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_SHIP_FLAG].line, p->places[SP_ENOAD_SHIP_FLAG].offset,
+                           "flag must be a country of two or three letters, left out");
     const struct {
         enum sp_journey_field field;
+        enum sp_enoad_value value;
         const char *text;
-    } values[] = {
-        {SP_JOURNEY_MODE, "sea"},
-        {SP_JOURNEY_CARRIER, v[SP_ENOAD_OPERATOR]},
-        {SP_JOURNEY_NUMBER, v[SP_ENOAD_NUMBER]},
-        {SP_JOURNEY_VESSEL, v[SP_ENOAD_SHIP]},
-        {SP_JOURNEY_VESSEL_ID, v[SP_ENOAD_SHIP_ID] + (strncasecmp(v[SP_ENOAD_SHIP_ID], "IMO", 3) == 0 ? 3 : 0)},
-        {SP_JOURNEY_FLAG, flag},
-        {SP_JOURNEY_DIRECTION, entry  ? "entry"
-                               : exit ? "exit"
-                                      : ""}};
+    } values[] = {{SP_JOURNEY_MODE, SP_ENOAD_NOTHING, "sea"},
+                  {SP_JOURNEY_CARRIER, SP_ENOAD_OPERATOR, v[SP_ENOAD_OPERATOR]},
+                  {SP_JOURNEY_NUMBER, SP_ENOAD_NUMBER, v[SP_ENOAD_NUMBER]},
+                  {SP_JOURNEY_VESSEL, SP_ENOAD_SHIP, v[SP_ENOAD_SHIP]},
+                  {SP_JOURNEY_VESSEL_ID, SP_ENOAD_SHIP_ID,
+                   v[SP_ENOAD_SHIP_ID] + (strncasecmp(v[SP_ENOAD_SHIP_ID], "IMO", 3) == 0 ? 3 : 0)},
+                  {SP_JOURNEY_FLAG, SP_ENOAD_SHIP_FLAG, flag},
+                  {SP_JOURNEY_DIRECTION, SP_ENOAD_NOTICE_TYPE,
+                   entry  ? "entry"
+                   : exit ? "exit"
+                          : ""}};
     enum sp_status status = SP_OK;
     for (size_t i = 0; status == SP_OK && i < sizeof values / sizeof values[0]; i++)
-        status = sp_journey_put(p->listing, values[i].field, values[i].text, 0, 0, err);
+        status = sp_journey_put(p->listing, values[i].field, values[i].text, p->places[values[i].value].line,
+                                p->places[values[i].value].offset, err);
     const struct sp_journey_leg leg = {v[SP_ENOAD_DEP_PORT][0] ? v[SP_ENOAD_DEP_PORT] : v[SP_ENOAD_LAST_PORT],
                                        v[SP_ENOAD_ARR_PORT][0] ? v[SP_ENOAD_ARR_PORT] : v[SP_ENOAD_NEXT_PORT],
                                        as_time(dep, dep_iso, v[SP_ENOAD_DEP_DATE], v[SP_ENOAD_DEP_TIME]),
                                        as_time(arr, arr_iso, v[SP_ENOAD_ARR_DATE], v[SP_ENOAD_ARR_TIME])};
+    const struct place *place = &p->places[SP_ENOAD_ARR_PORT]; /* the first one of the leg's values */
+    for (int i = SP_ENOAD_ARR_PORT; i <= SP_ENOAD_NEXT_PORT; i++)
+        if (p->places[i].line > 0 && (place->line == 0 || p->places[i].offset < place->offset))
+            place = &p->places[i];
     if (status == SP_OK)
-        status = sp_journey_put_leg(p->listing, &leg, 0, 0, err);
+        status = sp_journey_put_leg(p->listing, &leg, place->line, place->offset, err);
     if (status == SP_OK)
         status = sp_listing_text(p->listing, &p->listing->sender, v[SP_ENOAD_SENDER], strlen(v[SP_ENOAD_SENDER]),
                                  NULL, err);
@@ -350,7 +367,9 @@ static enum sp_status put_journey(struct parser *p, struct sp_err *err)
         status = sp_listing_text(p->listing, &p->listing->reference, v[SP_ENOAD_REFERENCE],
                                  strlen(v[SP_ENOAD_REFERENCE]), NULL, err);
     if (strcmp(v[SP_ENOAD_VERSION_NUMBER], SP_ENOAD_VERSION) != 0)
-        sp_listing_deviate(p->listing, 0, 0, "schema version %.16s, read as " SP_ENOAD_VERSION,
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_VERSION_NUMBER].line,
+                           p->places[SP_ENOAD_VERSION_NUMBER].offset,
+                           "schema version %.16s, read as " SP_ENOAD_VERSION,
                            v[SP_ENOAD_VERSION_NUMBER][0] ? v[SP_ENOAD_VERSION_NUMBER] : "not given");
     p->listing->group = p->crew && p->non_crew ? SP_GROUP_BOTH : p->crew ? SP_GROUP_CREW : SP_GROUP_PASSENGERS;
     return status;

@@ -272,8 +272,12 @@ enum sp_status sp_field_put_document(struct sp_listing *listing, struct sp_trave
     struct sp_document *kept = NULL;
     const char *issuer = or_empty(document->issuer);
     char upper[16];
-    if (!or_empty(document->type)[0] && !or_empty(document->number)[0])
+    if (!or_empty(document->type)[0] && !or_empty(document->number)[0]) {
+        if (issuer[0] || or_empty(document->expiry)[0] || or_empty(document->issued)[0])
+            sp_listing_deviate(listing, traveller->segment, traveller->offset,
+                               "a document without type and number, left out");
         return SP_OK;
+    }
     if (traveller->document_count == SP_LISTING_MAX_DOCUMENTS) {
         sp_listing_deviate(listing, traveller->segment, traveller->offset,
                            "more than %d documents, the rest is left out", SP_LISTING_MAX_DOCUMENTS);

@@ -246,6 +246,8 @@ static void departure_time(struct sp_paxlst_read *in, const char *time)
     struct sp_leg *leg = last_leg(in);
     if (leg && in->at_arrival) {
         in->onward = time;
+        in->onward_segment = in->segment.number;
+        in->onward_offset = in->segment.offset;
         return;
     }
     if (!leg)
@@ -288,8 +290,10 @@ void sp_paxlst_journey_settle(struct sp_paxlst_read *in)
     if (leg && *in->onward) {
         if (!*leg->sched_dep)
             leg->sched_dep = in->onward;
-        sp_paxlst_deviate(in, "a departure time after the last arrival%s",
-                          leg->sched_dep == in->onward ? "; taken as that of the leg" : " is not kept");
+        sp_paxlst_deviate_at(in, in->onward_segment, in->onward_offset,
+                             leg->sched_dep == in->onward
+                                 ? "a departure time after the last arrival; taken as that of the leg"
+                                 : "a departure time after the last arrival is not kept");
     }
     in->onward = "";
 }

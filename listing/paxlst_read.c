@@ -265,6 +265,11 @@ void sp_paxlst_deviate(struct sp_paxlst_read *in, const char *format, ...)
     note(in, in->segment.number, in->segment.offset, text);
 }
 
+void sp_paxlst_deviate_at(struct sp_paxlst_read *in, int segment, size_t offset, const char *text)
+{
+    note(in, segment, offset, text);
+}
+
 void sp_paxlst_aside(struct sp_paxlst_read *in, const char *what, const char *phrase)
 {
     if (in->options.strict || !in->listing) {

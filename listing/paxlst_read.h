@@ -69,10 +69,12 @@ struct sp_paxlst_read {
     bool skipping, has_bgm;
     int first_segment;
     enum sp_paxlst_place place;
-    int transports;                         /* TDT, or RFF+AF */
-    int transport_legs;                     /* legs before the present transport */
-    bool over_flight, at_arrival;           /* of the present transport; its last LOC was an arrival */
-    const char *onward;                     /* a departure time after an arrival: of the next leg */
+    int transports;               /* TDT, or RFF+AF */
+    int transport_legs;           /* legs before the present transport */
+    bool over_flight, at_arrival; /* of the present transport; its last LOC was an arrival */
+    const char *onward;           /* a departure time after an arrival: of the next leg */
+    int onward_segment;           /* where it was */
+    size_t onward_offset;
     int declared_passengers, declared_crew; /* CNT; -1: none */
     struct sp_traveller *traveller;
     struct sp_document *document;
@@ -107,6 +109,8 @@ int sp_paxlst_number(struct sp_edifact_view view); /* -1: no number of up to 6 d
 
 /* Notes. With options.strict each is the error. */
 void sp_paxlst_deviate(struct sp_paxlst_read *in, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* At another place than the present segment. */
+void sp_paxlst_deviate_at(struct sp_paxlst_read *in, int segment, size_t offset, const char *text);
 void sp_paxlst_aside(struct sp_paxlst_read *in, const char *what, const char *phrase);
 /* "RFF+AEA is not kept": the present segment with its first element. */
 void sp_paxlst_not_kept(struct sp_paxlst_read *in);

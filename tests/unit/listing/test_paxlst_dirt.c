@@ -77,6 +77,15 @@ static void test_no_time_after_tdt(void **state)
     free(text);
 }
 
+static void test_place_of_time(void **state)
+{
+    (void)state;
+    char *text = replaced(sample_close_out, "UNT+13", "UNT+14");
+    soil(text, "NAD+ZZZ", "DTM+189:2612052000:201'NAD+ZZZ", "a departure time after the last arrival is not kept");
+    assert_int_equal(dirty.listings[0]->deviations[0].segment, 10);
+    free(text);
+}
+
 static void test_time_missing(void **state)
 {
     (void)state;
@@ -464,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(several_references),
         TEST(no_time_after_tdt),
+        TEST(place_of_time),
         TEST(time_missing),
         TEST(times_after_both_ports),
         TEST(una_with_repetition),
