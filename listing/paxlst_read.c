@@ -215,6 +215,8 @@ const char *sp_paxlst_code(struct sp_edifact_view view, size_t longest, char ret
 int sp_paxlst_number(struct sp_edifact_view view)
 {
     int value = 0;
+    while (view.length > 1 && *view.text == '0')
+        view.text++, view.length--;
     for (size_t i = 0; i < view.length; i++) {
         if (view.text[i] < '0' || view.text[i] > '9' || view.length > 6)
             return -1;

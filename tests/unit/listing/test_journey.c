@@ -70,6 +70,24 @@ static void test_times(void **state)
             fail_msg("%s is taken for %s", bad[i], time);
 }
 
+static void test_births(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "mode,carrier,journey,dep_port,sched_dep,surname,traveller_ref,dob\nair,ZX,1,JFK,2026-12-04,SAMPLE,A,2999-"
+        "02-03\n",
+        "UNH+1+PAXLST:D:05B:UN:IATA+1+01:F'BGM+745'TDT+20+ZX417'LOC+125+JFK'DTM+189:2612041820:201'LOC+87+LIS'"
+        "NAD+FL+++SAMPLE:AVA'DTM+329:29990203:102'RFF+ABO:A'UNT+10+1'"};
+    for (int i = 0; i < 2; i++) {
+        struct sp_listing *l = read_one(texts[i]);
+        assert_string_equal(l->travellers[0].dob, "");
+        check_deviation(l, l->travellers[0].segment, "the date of birth is in the future");
+        assert_int_equal(l->deviation_count, 1);
+        assert_int_equal(l->value_count, 1);
+        sp_listing_free(&l);
+    }
+}
+
 static void test_standing(void **state)
 {
     (void)state;
@@ -198,9 +216,11 @@ static void test_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),       cmocka_unit_test(test_standing),
-        cmocka_unit_test(test_times),          cmocka_unit_test(test_no_id),      cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_later_lines),    cmocka_unit_test(test_first_line), cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),
+        cmocka_unit_test(test_standing),       cmocka_unit_test(test_times),
+        cmocka_unit_test(test_births),         cmocka_unit_test(test_no_id),
+        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_later_lines),
+        cmocka_unit_test(test_first_line),     cmocka_unit_test(test_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,9 @@ static void test_time_missing(void **state)
     char *text = replaced(sample_close_out, "UNT+13", "UNT+12");
     soil(text, "DTM+189:2612041820:201'", "", "no scheduled departure");
     free(text);
+    text = replaced(sample_close_out, "UNT+13", "UNT+16");
+    soil(text, "TDT+20", "TDT+34+ZX417+++ZX'LOC+125+YYZ'LOC+87+JFK'TDT+20", NULL); /* an over-flight has none */
+    free(text);
 }
 
 /* Several legs whose times stand behind both ports: each leg keeps its own. */
@@ -299,6 +302,8 @@ static void test_wrong_counts(void **state)
     assert_int_equal(dirty.listings[0]->declared, 187);
     soil(sample_passengers, "CNT+42:2'", "CNT+41:2'", "CNT+41 says 2 crew, there are 0 (and 2 passengers)");
     soil(sample_passengers, "CNT+42:2'", "CNT+42:MANY'", "CNT has no number");
+    soil(sample_passengers, "CNT+42:2'", "CNT+42:00000002'", NULL);
+    soil(sample_passengers, "UNT+38+", "UNT+0000038+", NULL);
     soil(sample_passengers, "UNT+38+", "UNT+187+", "UNT says 187 segments, there are 38");
     soil(sample_passengers, "UNT+38+PAX001", "UNT+38+PAX002", "the reference of UNT is not that of UNH");
     soil(sample_passengers, "UNE+1+1", "UNE+2+1", "UNE says 2 messages, there are 1");
@@ -399,6 +404,12 @@ static void test_attributes(void **state)
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++U'", NULL)->sex, "X");
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++X'", NULL)->sex, "X");
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++f'", "ATT+2 has a code in lower case")->sex, "F");
+    assert_string_equal(soil_first("ATT+2++F'", "ATT+2++x'", "ATT+2 has a code in lower case")->sex, "X");
+    assert_string_equal(soil_first("LOC+91+UTO'", "LOC+91+US'", "kept in three")->documents[0].issuer, "USA");
+    assert_string_equal(
+        soil_first("LOC+91+UTO'", "LOC+91+UTOPIALAND'", "LOC+91 is no country's code")->documents[0].issuer,
+        "UTOPIALAND");
+    assert_string_equal(soil_first("NAT+2+UTO'", "NAT+2+US'", "kept in three")->nationality, "USA");
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++7'", "neither M nor F nor U")->sex, "");
     assert_string_equal(soil_first("NAT+2+UTO'", "NAT+2+UT'", "no country's code")->nationality, "UT");
     assert_string_equal(soil_first("NAT+2+UTO'", "NAT+2+uto'", "code in lower case")->nationality, "UTO");
