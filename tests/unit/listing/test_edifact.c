@@ -94,7 +94,7 @@ static void test_preamble(void **state)
     assert_int_equal(segment.offset, 37);
     assert_true(sp_edifact_looks_like("\001QD X\002UNA:+.? 'UNB+", 19));
     assert_false(sp_edifact_looks_like("surname,given\nUNHAPPY,X\n", 24));
-    assert_false(sp_edifact_looks_like("surname,given\nUNG,KIM\nUNA,\"LI\"\nUNB,SO\nUNH,JO\n", 49));
+    assert_false(sp_edifact_looks_like("surname,given\nUNG,KIM\nUNA,\"LI\"\nUNB,SO\nUNH,JO\n", 45));
     assert_true(sp_edifact_looks_like("UNG,KIM\nUNB+UNOA:4", 18));
     assert_true(sp_edifact_looks_like("UNH+1+CUSRES:D", 14));
     assert_false(sp_edifact_looks_like("", 0));
