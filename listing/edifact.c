@@ -27,22 +27,36 @@ static bool begins(const char *at, size_t left)
     if (left < 5 || at[0] != 'U' || at[1] != 'N' || !separates(at[3]))
         return false;
     if (at[2] == 'A')
-        return left >= 9 && separates(at[4]) && at[3] != at[4];
+        return left >= 9;
     return at[2] == 'B' || at[2] == 'G' || at[2] == 'H';
 }
 
-/* Whether it is sure, among files of all formats, that one begins here: "UNG,KIM" is somebody in a list. */
+/* Whether it is sure, without a look at the rest, that one begins here: "UNG,KIM" is somebody in a list. */
 static bool begins_surely(const char *at, size_t left)
 {
     size_t near = left < 64 ? left : 64;
-    if (!begins(at, left))
+    if (!begins(at, left) || left < 9)
         return false;
     if (at[2] == 'A')
-        return separates(at[5]) && memmem(at + 8, near - 8, "UN", 2) != NULL;
-    if (at[2] == 'B')
-        return left > 8 &&
-               (memcmp(at + 4, "UNO", 3) == 0 || memcmp(at + 4, "SIRE", 4) == 0 || memcmp(at + 4, "IAT", 3) == 0);
-    return memmem(at, near, "PAXLST", 6) || memmem(at, near, "CUSRES", 6);
+        return separates(at[4]) && at[3] != at[4] && separates(at[5]) && memmem(at + 8, near - 8, "UN", 2) != NULL;
+    return at[2] == 'B' && memcmp(at + 4, "UNO", 3) == 0;
+}
+
+/* Whether the name of a message that is read stands anywhere, lines wrapped or not. */
+static bool names_message(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        const char *word = bytes[i] == 'P' ? "PAXLST" : "CUSRES";
+        int matched = 0;
+        for (size_t at = i; bytes[i] == *word && at < length && matched < 6; at++)
+            if (bytes[at] == word[matched])
+                matched++;
+            else if (bytes[at] != '\r' && bytes[at] != '\n')
+                break;
+        if (matched == 6)
+            return true;
+    }
+    return false;
 }
 
 /* Where the first segment begins: at a line's begin, after spaces, or after the STX of a telegram. -1: nowhere. */
@@ -71,7 +85,8 @@ static long find_begin(const char *bytes, size_t length, bool sure, int *ret_lin
 bool sp_edifact_looks_like(const void *bytes, size_t length)
 {
     int lines;
-    return find_begin(bytes, length, true, &lines) >= 0;
+    return find_begin(bytes, length, true, &lines) >= 0 ||
+           (find_begin(bytes, length, false, &lines) >= 0 && names_message(bytes, length));
 }
 
 static void set_kinds(struct sp_edifact *reader)

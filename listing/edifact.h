@@ -55,8 +55,8 @@ struct sp_edifact {
     char scratch[SP_EDIFACT_MAX_SEGMENT]; /* components without their release characters */
 };
 
-/* Whether they are an interchange: a UNA, UNB, UNG or UNH at the begin of a line within the preamble, and the words
- * that follow such a tag. */
+/* Whether they are an interchange: a UNA, UNB, UNG or UNH at the begin of a line within the preamble, and what
+ * follows such a tag, or the name of a message that is read. */
 bool sp_edifact_looks_like(const void *bytes, size_t length);
 /* Fills *reader (no destructor) and finds the separators. The bytes have to live as long. SP_E_FORMAT: no segment,
  * or a UNA whose separators are letters, digits, or equal to each other. */

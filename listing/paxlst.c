@@ -363,14 +363,15 @@ static void read_all(struct sp_paxlst_read *in, const char *name, const void *by
                           in->edifact.preamble_lines);
     if (in->status == SP_OK && in->edifact.guessed)
         sp_paxlst_deviate(in, "no UNA, but separators of its own; they are guessed");
-    if (in->status == SP_OK && in->edifact.brief_una)
-        sp_paxlst_deviate(in, "a UNA of eight bytes; read without a repetition separator");
     while (in->status == SP_OK) {
         in->status = sp_edifact_next(&in->edifact, &in->segment, in->err);
         if (in->status == SP_E_CLOSED) {
             in->status = SP_OK;
             break;
         }
+        if (in->status == SP_OK && in->edifact.brief_una)
+            sp_paxlst_deviate(in, "a UNA of eight bytes before it; read without a repetition separator");
+        in->edifact.brief_una = false;
         if (in->status == SP_OK) {
             read_segment(in);
             add_place(in);

@@ -97,6 +97,8 @@ static void test_preamble(void **state)
     assert_false(sp_edifact_looks_like("surname,given\nUNG,KIM\nUNA,\"LI\"\nUNB,SO\nUNH,JO\n", 45));
     assert_true(sp_edifact_looks_like("UNG,KIM\nUNB+UNOA:4", 18));
     assert_true(sp_edifact_looks_like("UNH+1+CUSRES:D", 14));
+    assert_true(sp_edifact_looks_like("UNB+X'UNH+1+PAX\r\nLS\nT:D", 23));
+    assert_false(sp_edifact_looks_like("UNH+1+PAXLS", 11));
     assert_false(sp_edifact_looks_like("", 0));
     assert_false(sp_edifact_looks_like("UNA", 3));
 }
@@ -151,6 +153,7 @@ static void test_bad_una(void **state)
                                       "UNA:+.? AUNH", "UNA +.? 'UNH", "UNA:+.?X'UNH", "UNAAAAAAAAAA"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         check_refused(bad[i], strlen(bad[i]), SP_E_FORMAT, "UNA");
+    check_refused("UNA::.? '\nUNH+1'", 16, SP_E_FORMAT, "two of its separators"); /* no line to pass over */
     check_refused("UNA:+.\0 'UNH+1'", 15, SP_E_FORMAT, "UNA");
     check_refused("nothing here", 12, SP_E_FORMAT, "no UNA, UNB, UNG or UNH");
 }
