@@ -49,6 +49,10 @@ enum sp_status sp_csv_new(struct sp_csv **ret_csv, const char *name, const void 
     csv->widest = 0;
     csv->separator = ',';
     enum sp_status status = check_utf8(csv, err);
+    const char *text = (const char *)bytes + csv->at; /* "sep=;", what spreadsheets put in front, is no record */
+    if (length - csv->at > 5 && strncasecmp(text, "sep=", 4) == 0 && strchr(",;\t", text[4]) &&
+        (text[5] == '\r' || text[5] == '\n'))
+        csv->at += 5;
     if (status == SP_OK)
         *ret_csv = csv;
     else
@@ -77,6 +81,17 @@ char sp_csv_separator(const void *bytes, size_t length)
 void sp_csv_separate(struct sp_csv *csv, char separator)
 {
     csv->separator = separator;
+}
+
+void sp_csv_trim(struct sp_csv *csv, struct sp_csv_record *record)
+{
+    for (int i = 0; i < record->count; i++) {
+        char *field = csv->text + (size_t)i * (SP_CSV_MAX_FIELD + 1);
+        size_t length = strlen(field);
+        while (length > 0 && strchr(" \t", field[length - 1]))
+            field[--length] = 0;
+        record->fields[i] = field + strspn(field, " \t");
+    }
 }
 
 /* The byte at `at`, or -1 at the end. */

@@ -32,5 +32,7 @@ void sp_csv_separate(struct sp_csv *csv, char separator);
 char sp_csv_separator(const void *bytes, size_t length);
 /* The next record; empty lines are skipped. SP_E_CLOSED at the end. */
 enum sp_status sp_csv_next(struct sp_csv *csv, struct sp_csv_record *ret_record, struct sp_err *err);
+/* Leaves out spaces and tabs at both ends of the present record's fields. */
+void sp_csv_trim(struct sp_csv *csv, struct sp_csv_record *record);
 
 #endif

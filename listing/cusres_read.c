@@ -18,7 +18,7 @@ static void read_erp(struct sp_paxlst_read *in)
         return;
     }
     if (!sp_edifact_is(section, "2"))
-        sp_paxlst_deviate(in, "ERP+%s is read like 2, one traveller", sp_paxlst_code(section, code));
+        sp_paxlst_deviate(in, "ERP+%s is read like 2, one traveller", sp_paxlst_code(section, 3, code));
     if (++in->travellers > SP_PAXLST_MAX_TRAVELLERS) {
         sp_paxlst_fail(in, SP_E_LIMIT, "too many travellers in one file");
         return;

@@ -21,25 +21,53 @@ static bool separates(char c)
     return c && c != ' ' && (uint8_t)c < 0x80 && !letter_or_digit(c);
 }
 
-/* Whether an interchange can begin here. */
+/* Whether an interchange can begin here: not "UNABLE TO PRINT". */
 static bool begins(const char *at, size_t left)
 {
-    if (left < 5 || at[0] != 'U' || at[1] != 'N')
+    if (left < 5 || at[0] != 'U' || at[1] != 'N' || !separates(at[3]))
         return false;
     if (at[2] == 'A')
         return left >= 9;
-    return (at[2] == 'B' || at[2] == 'G' || at[2] == 'H') && separates(at[3]);
+    return at[2] == 'B' || at[2] == 'G' || at[2] == 'H';
+}
+
+/* Whether it is sure, without a look at the rest, that one begins here: "UNG,KIM" is somebody in a list. */
+static bool begins_surely(const char *at, size_t left)
+{
+    size_t near = left < 64 ? left : 64;
+    if (!begins(at, left) || left < 9)
+        return false;
+    if (at[2] == 'A')
+        return separates(at[4]) && at[3] != at[4] && separates(at[5]) && memmem(at + 8, near - 8, "UN", 2) != NULL;
+    return at[2] == 'B' && memcmp(at + 4, "UNO", 3) == 0;
+}
+
+/* Whether the name of a message that is read stands anywhere, lines wrapped or not. */
+static bool names_message(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        const char *word = bytes[i] == 'P' ? "PAXLST" : "CUSRES";
+        int matched = 0;
+        for (size_t at = i; bytes[i] == *word && at < length && matched < 6; at++)
+            if (bytes[at] == word[matched])
+                matched++;
+            else if (bytes[at] != '\r' && bytes[at] != '\n')
+                break;
+        if (matched == 6)
+            return true;
+    }
+    return false;
 }
 
 /* Where the first segment begins: at a line's begin, after spaces, or after the STX of a telegram. -1: nowhere. */
-static long find_begin(const char *bytes, size_t length, int *ret_lines)
+static long find_begin(const char *bytes, size_t length, bool sure, int *ret_lines)
 {
     bool line_begin = true, text = false;
     size_t at = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     *ret_lines = 0;
     for (; at < length && at < SP_EDIFACT_MAX_PREAMBLE; at++) {
         char c = bytes[at];
-        if (line_begin && begins(bytes + at, length - at)) {
+        if (line_begin && (sure ? begins_surely : begins)(bytes + at, length - at)) {
             *ret_lines += text;
             return (long)at;
         }
@@ -57,7 +85,8 @@ static long find_begin(const char *bytes, size_t length, int *ret_lines)
 bool sp_edifact_looks_like(const void *bytes, size_t length)
 {
     int lines;
-    return find_begin(bytes, length, &lines) >= 0;
+    return find_begin(bytes, length, true, &lines) >= 0 ||
+           (find_begin(bytes, length, false, &lines) >= 0 && names_message(bytes, length));
 }
 
 static void set_kinds(struct sp_edifact *reader)
@@ -77,7 +106,8 @@ static void set_kinds(struct sp_edifact *reader)
 static enum sp_status read_una(struct sp_edifact *reader, struct sp_err *err)
 {
     const char *una = reader->bytes + reader->at + 3;
-    const char all[] = {una[0], una[1], una[5], una[3], una[4]};
+    bool brief = una[4] == '\'' && (una[5] == '\r' || una[5] == '\n' || una[5] == 'U'); /* a byte is missing */
+    const char all[] = {una[0], una[1], una[brief ? 4 : 5], una[3], brief ? ' ' : una[4]};
     for (int i = 0; i < 5; i++) {
         bool none = i >= 3 && all[i] == ' ';
         if (!none && !separates(all[i]))
@@ -93,18 +123,38 @@ static enum sp_status read_una(struct sp_edifact *reader, struct sp_err *err)
     reader->terminator = all[2];
     reader->release = all[3] == ' ' ? 0 : all[3];
     reader->repetition = all[4] == ' ' ? 0 : all[4];
-    reader->at += 9;
+    reader->at += brief ? 8 : 9;
+    reader->brief_una = reader->brief_una || brief;
     set_kinds(reader);
     return SP_OK;
 }
 
-/* The byte that ends segments, from what stands before the tag BGM; 0: cannot be told. */
+/* The separator that most lines from here on end with; '\n' if there is none. */
+static char line_terminator(const struct sp_edifact *reader, const char *at, const char *end)
+{
+    int lines = 0, ended[128] = {0};
+    const char *line;
+    for (; (line = memchr(at, '\n', (size_t)(end - at))); at = line + 1, lines++) {
+        const char *last = line;
+        while (last > at && blank(last[-1]))
+            last--;
+        if (last > at && separates(last[-1]) && last[-1] != reader->component && last[-1] != reader->element)
+            ended[(uint8_t)last[-1]]++;
+    }
+    for (int c = 1; c < 128; c++)
+        if (2 * ended[c] > lines)
+            return (char)c;
+    return '\n';
+}
+
+/* The byte that ends segments, from what stands before the tag BGM, or else at most lines' ends; 0: cannot be
+ * told. */
 static char guess_terminator(const struct sp_edifact *reader)
 {
     const char tag[] = {'B', 'G', 'M', reader->element};
-    size_t left = reader->length - reader->at;
+    size_t left = reader->length - reader->at, window = left < 2048 ? left : 2048;
     const char *begin = reader->bytes + reader->at;
-    const char *found = memmem(begin, left < 2048 ? left : 2048, tag, sizeof tag);
+    const char *found = memmem(begin, window, tag, sizeof tag);
     if (!found)
         return 0;
     const char *last = found;
@@ -113,7 +163,7 @@ static char guess_terminator(const struct sp_edifact *reader)
     if (last > begin && separates(last[-1]) && last[-1] != reader->component)
         return last[-1];
     return last < found && last > begin && letter_or_digit(last[-1]) && memchr(last, '\n', (size_t)(found - last))
-               ? '\n'
+               ? line_terminator(reader, found, begin + window)
                : 0;
 }
 
@@ -146,7 +196,7 @@ static void guess_separators(struct sp_edifact *reader)
 enum sp_status sp_edifact_open(struct sp_edifact *reader, const char *name, const void *bytes, size_t length,
                                struct sp_err *err)
 {
-    long begin = find_begin(bytes, length, &reader->preamble_lines);
+    long begin = find_begin(bytes, length, false, &reader->preamble_lines);
     snprintf(reader->name, sizeof reader->name, "%s", name);
     if (begin < 0)
         return sp_fail(err, SP_E_FORMAT, "%s: no UNA, UNB, UNG or UNH at the begin of a line within %d bytes",
@@ -155,7 +205,7 @@ enum sp_status sp_edifact_open(struct sp_edifact *reader, const char *name, cons
     reader->length = length;
     reader->at = (size_t)begin;
     reader->number = 0;
-    reader->guessed = false;
+    reader->guessed = reader->brief_una = false;
     reader->component = ':';
     reader->element = '+';
     reader->release = '?';
@@ -182,7 +232,8 @@ static enum sp_status to_tag(struct sp_edifact *reader, unsigned *ret_flags, str
         if (reader->at == reader->length)
             return SP_E_CLOSED;
         if (reader->length - reader->at < 9 || memcmp(reader->bytes + reader->at, "UNA", 3) != 0 ||
-            reader->bytes[reader->at + 3] == reader->element)
+            reader->bytes[reader->at + 3] == reader->element ||
+            !begins(reader->bytes + reader->at, reader->length - reader->at))
             return SP_OK;
         enum sp_status status = read_una(reader, err);
         if (status != SP_OK)

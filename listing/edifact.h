@@ -48,13 +48,15 @@ struct sp_edifact {
     int number;                                   /* segments read */
     int preamble_lines;                           /* before the first segment */
     bool guessed;                                 /* no UNA, and separators that are not the default ones */
+    bool brief_una;                               /* a UNA of eight bytes, without the place of the repetition */
     char component, element, release, terminator; /* release: 0 for none */
     char repetition; /* 0 for none. It is text: nothing repeats in these messages, and senders use it in names */
     uint8_t kind[256];
     char scratch[SP_EDIFACT_MAX_SEGMENT]; /* components without their release characters */
 };
 
-/* Whether they could be an interchange: a UNA, UNB, UNG or UNH at the begin of a line within the preamble. */
+/* Whether they are an interchange: a UNA, UNB, UNG or UNH at the begin of a line within the preamble, and what
+ * follows such a tag, or the name of a message that is read. */
 bool sp_edifact_looks_like(const void *bytes, size_t length);
 /* Fills *reader (no destructor) and finds the separators. The bytes have to live as long. SP_E_FORMAT: no segment,
  * or a UNA whose separators are letters, digits, or equal to each other. */

@@ -10,6 +10,11 @@
 #include "listing/fal_column.h"
 #include "listing/journey.h"
 
+struct place {
+    int line;
+    size_t offset;
+};
+
 struct parser {
     struct sp_listing *listing;
     const char *source, *bytes;
@@ -19,12 +24,13 @@ struct parser {
     int depth; /* of open elements that are read */
     enum sp_enoad_section sections[SP_ENOAD_MAX_DEPTH + 1];
     int value;           /* enum sp_enoad_value whose element is open; -1: none */
+    int again;           /* what it is, where that has a value already (value is then SP_ENOAD_NOTHING); -1: no */
     bool crew, non_crew; /* lists that were there */
     bool over;           /* that value is too long: what comes of it is left out, too */
     bool skips;          /* an unknown element was met: its subtree is passed over */
-    int person_line;
-    size_t person_offset;
-    int wrong_line, wrong_code; /* what libxml2 found */
+    struct sp_traveller *person;
+    int wrong_line, wrong_code;                  /* what libxml2 found */
+    struct place places[SP_ENOAD_NOTICE_VALUES]; /* of the notice's values */
     char text[SP_ENOAD_VALUE_COUNT][SP_ENOAD_MAX_TEXT + 1];
 };
 
@@ -74,10 +80,35 @@ static const char *as_country(char code[4], const char *text)
     return sp_country_alpha3(code, text) ? code : text;
 }
 
+static enum sp_status start_person(struct parser *p, struct sp_err *err)
+{
+    sp_seal_wipe(p->text[SP_ENOAD_SURNAME], (SP_ENOAD_VALUE_COUNT - SP_ENOAD_SURNAME) * sizeof p->text[0]);
+    return sp_listing_add_traveller(p->listing, line_of(p), offset_of(p), &p->person, err);
+}
+
+/* What has been read of one document, at its end or at the person's. */
+static enum sp_status put_document(struct parser *p, struct sp_err *err)
+{
+    char issuer[4], expiry[11];
+    char(*v)[SP_ENOAD_MAX_TEXT + 1] = p->text;
+    const struct sp_field_document document = {sp_fal_document_type(v[SP_ENOAD_ID_TYPE]), v[SP_ENOAD_ID_NUMBER],
+                                               as_country(issuer, v[SP_ENOAD_ID_COUNTRY]),
+                                               as_date(expiry, v[SP_ENOAD_ID_EXPIRY]), NULL};
+    enum sp_status status = SP_OK;
+    if (v[SP_ENOAD_ID_NUMBER][0])
+        status = sp_field_put_document(p->listing, p->person, &document, err);
+    else if (v[SP_ENOAD_ID_TYPE][0] || v[SP_ENOAD_ID_COUNTRY][0] || v[SP_ENOAD_ID_EXPIRY][0])
+        sp_listing_deviate(p->listing, p->person->segment, p->person->offset,
+                           "an identity document without a number, left out");
+    for (int i = SP_ENOAD_ID_TYPE; i <= SP_ENOAD_ID_EXPIRY; i++)
+        sp_seal_wipe(v[i], sizeof v[i]);
+    sp_seal_wipe(expiry, sizeof expiry);
+    return status;
+}
+
 static enum sp_status end_person(struct parser *p, const char *role, struct sp_err *err)
 {
-    struct sp_traveller *t = NULL;
-    char dob[11], expiry[11], nationality[4], issuer[4], given[2 * SP_ENOAD_MAX_TEXT + 2];
+    char dob[11], nationality[4], given[2 * SP_ENOAD_MAX_TEXT + 2];
     char(*v)[SP_ENOAD_MAX_TEXT + 1] = p->text;
     snprintf(given, sizeof given, "%s%s%s", v[SP_ENOAD_FIRST], v[SP_ENOAD_MIDDLE][0] ? " " : "",
              v[SP_ENOAD_MIDDLE]);
@@ -95,18 +126,25 @@ static enum sp_status end_person(struct parser *p, const char *role, struct sp_e
                   {SP_FIELD_RANK, v[SP_ENOAD_RANK]},
                   {SP_FIELD_EMBARK, v[SP_ENOAD_EMBARK_PORT]},
                   {SP_FIELD_DEBARK, v[SP_ENOAD_DEBARK_PORT]}};
-    const char *type = sp_fal_document_type(v[SP_ENOAD_ID_TYPE]);
-    const struct sp_field_document document = {v[SP_ENOAD_ID_NUMBER][0] ? type : "", v[SP_ENOAD_ID_NUMBER],
-                                               as_country(issuer, v[SP_ENOAD_ID_COUNTRY]),
-                                               as_date(expiry, v[SP_ENOAD_ID_EXPIRY]), NULL};
-    enum sp_status status = sp_listing_add_traveller(p->listing, p->person_line, p->person_offset, &t, err);
+    enum sp_status status = SP_OK;
     for (size_t i = 0; status == SP_OK && i < sizeof values / sizeof values[0]; i++)
-        status = put_field(p, t, values[i].field, values[i].text, err);
+        status = put_field(p, p->person, values[i].field, values[i].text, err);
     if (status == SP_OK)
-        status = sp_field_put_document(p->listing, t, &document, err);
+        status = put_document(p, err);
     sp_seal_wipe(given, sizeof given);
     sp_seal_wipe(dob, sizeof dob);
     return status;
+}
+
+/* Attributes are not read; those that say where a schema is are no content. */
+static void note_attributes(struct parser *p, const char *name)
+{
+    xmlNodePtr node = xmlTextReaderCurrentNode(p->reader);
+    for (xmlAttrPtr attribute = node ? node->properties : NULL; attribute; attribute = attribute->next)
+        if (!attribute->ns || !attribute->ns->prefix || strcmp((const char *)attribute->ns->prefix, "xsi") != 0) {
+            sp_listing_deviate(p->listing, line_of(p), offset_of(p), "an attribute of %.40s is not kept", name);
+            return;
+        }
 }
 
 static enum sp_status open_element(struct parser *p, const char *name, struct sp_err *err)
@@ -122,23 +160,25 @@ static enum sp_status open_element(struct parser *p, const char *name, struct sp
         p->skips = !empty;
         return SP_OK;
     }
+    note_attributes(p, name);
     p->crew = p->crew || element->enters == SP_ENOAD_CREW_LIST;
     p->non_crew = p->non_crew || element->enters == SP_ENOAD_NON_CREW_LIST;
     bool person = section == SP_ENOAD_CREW_LIST || section == SP_ENOAD_NON_CREW_LIST;
-    if (person) {
-        sp_seal_wipe(p->text[SP_ENOAD_SURNAME], (SP_ENOAD_VALUE_COUNT - SP_ENOAD_SURNAME) * sizeof p->text[0]);
-        p->person_line = line_of(p);
-        p->person_offset = offset_of(p);
-    }
+    if (person && empty)
+        sp_listing_deviate(p->listing, line_of(p), offset_of(p), "an empty person is passed over");
     if (empty)
         return SP_OK;
     if (p->depth == SP_ENOAD_MAX_DEPTH)
         return sp_fail(err, SP_E_LIMIT, "%s line %d: nested deeper than %d", p->source, line_of(p),
                        SP_ENOAD_MAX_DEPTH);
     if (element->enters < 0) {
-        p->value = (int)element->value;
+        bool again = p->text[element->value][0] != 0;
+        p->again = again ? (int)element->value : -1;
+        p->value = again ? SP_ENOAD_NOTHING : (int)element->value;
         p->text[p->value][0] = 0;
         p->over = false;
+        if (p->value < SP_ENOAD_NOTICE_VALUES)
+            p->places[p->value] = (struct place){line_of(p), offset_of(p)};
     }
     p->depth++;
     /* What stands in a person of either list is known by the list. */
@@ -146,19 +186,34 @@ static enum sp_status open_element(struct parser *p, const char *name, struct sp
                             : element->enters == SP_ENOAD_CREW && section == SP_ENOAD_NON_CREW
                                 ? section
                                 : (enum sp_enoad_section)element->enters;
-    return SP_OK;
+    return person ? start_person(p, err) : SP_OK;
 }
 
-static enum sp_status close_element(struct parser *p, struct sp_err *err)
+/* The end of a value: what is known but not kept, and what differs from the same one before. */
+static void end_value(struct parser *p, const char *name)
+{
+    char *text = p->text[p->value];
+    for (size_t length = strlen(text); length > 0 && strchr(" \t\r\n", text[length - 1]); length--)
+        text[length - 1] = 0;
+    if (p->value == SP_ENOAD_NOTHING && text[0] && p->again < 0)
+        sp_listing_deviate(p->listing, line_of(p), offset_of(p), "%.40s is not kept", name);
+    else if (p->value == SP_ENOAD_NOTHING && text[0] && strcmp(text, p->text[p->again]) != 0)
+        sp_listing_deviate(p->listing, line_of(p), offset_of(p),
+                           "%.40s comes a second time, and differs; the first one is kept", name);
+    if (p->value == SP_ENOAD_NOTHING)
+        sp_seal_wipe(text, sizeof p->text[0]);
+    p->value = -1;
+}
+
+static enum sp_status close_element(struct parser *p, const char *name, struct sp_err *err)
 {
     enum sp_enoad_section section = p->sections[p->depth--];
     if (p->value >= 0) {
-        char *text = p->text[p->value];
-        for (size_t length = strlen(text); length > 0 && strchr(" \t\r\n", text[length - 1]); length--)
-            text[length - 1] = 0;
-        p->value = -1;
+        end_value(p, name);
         return SP_OK;
     }
+    if (section == SP_ENOAD_IDENTIFICATION && p->sections[p->depth] != SP_ENOAD_IDENTIFICATION)
+        return put_document(p, err);
     if (section == SP_ENOAD_CREW && p->sections[p->depth] == SP_ENOAD_CREW_LIST)
         return end_person(p, "crew", err);
     if (section == SP_ENOAD_NON_CREW && p->sections[p->depth] == SP_ENOAD_NON_CREW_LIST)
@@ -203,7 +258,7 @@ static enum sp_status take_node(struct parser *p, struct sp_err *err)
     case XML_READER_TYPE_ELEMENT:
         return open_element(p, name ? name : "", err);
     case XML_READER_TYPE_END_ELEMENT:
-        return close_element(p, err);
+        return close_element(p, name ? name : "", err);
     case XML_READER_TYPE_TEXT:
     case XML_READER_TYPE_CDATA:
         take_text(p);
@@ -239,6 +294,34 @@ static const char *as_time(char ret[2 * SP_ENOAD_MAX_TEXT], char iso[11], const 
     return ret;
 }
 
+static bool one_of(const char *text, const char *const *words, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What the notice does. One that takes another back is no list of who travels, and what it does take back nobody
+ * can tell by it. */
+static enum sp_status put_action(struct parser *p, struct sp_err *err)
+{
+    static const char *const whole[] = {"", "initial", "new", "original", "update", "updated"};
+    const char *transaction = p->text[SP_ENOAD_TRANSACTION], *type = p->text[SP_ENOAD_NOTICE_TYPE];
+    if (strncasecmp(transaction, "cancel", 6) == 0 || strncasecmp(type, "cancel", 6) == 0)
+        return sp_fail(err, SP_E_UNSUPPORTED,
+                       "%s: a notice that cancels another is not read: cancel the journey by hand", p->source);
+    if (!one_of(transaction, whole, 6)) {
+        p->listing->action = SP_ACTION_CHANGE;
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_TRANSACTION].line, p->places[SP_ENOAD_TRANSACTION].offset,
+                           "NOTICE_TRANSACTION_TYPE is not known; taken as a change, which removes nobody");
+    }
+    if (type[0] && strncasecmp(type, "arr", 3) != 0 && strncasecmp(type, "dep", 3) != 0)
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_NOTICE_TYPE].line, p->places[SP_ENOAD_NOTICE_TYPE].offset,
+                           "NOTICE_TYPE is neither an arrival nor a departure; it is not kept");
+    return SP_OK;
+}
+
 static enum sp_status put_journey(struct parser *p, struct sp_err *err)
 {
     char flag[4] = "", dep_iso[11], arr_iso[11], dep[2 * SP_ENOAD_MAX_TEXT], arr[2 * SP_ENOAD_MAX_TEXT];
@@ -246,29 +329,37 @@ static enum sp_status put_journey(struct parser *p, struct sp_err *err)
     bool entry = strncasecmp(v[SP_ENOAD_NOTICE_TYPE], "arr", 3) == 0;
     bool exit = strncasecmp(v[SP_ENOAD_NOTICE_TYPE], "dep", 3) == 0;
     if (v[SP_ENOAD_SHIP_FLAG][0] && !sp_country_alpha3(flag, v[SP_ENOAD_SHIP_FLAG]))
-        sp_listing_deviate(p->listing, 0, 0, "flag must be a country of two or three letters, left out");
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_SHIP_FLAG].line, p->places[SP_ENOAD_SHIP_FLAG].offset,
+                           "flag must be a country of two or three letters, left out");
     const struct {
         enum sp_journey_field field;
+        enum sp_enoad_value value;
         const char *text;
-    } values[] = {
-        {SP_JOURNEY_MODE, "sea"},
-        {SP_JOURNEY_CARRIER, v[SP_ENOAD_OPERATOR]},
-        {SP_JOURNEY_NUMBER, v[SP_ENOAD_NUMBER]},
-        {SP_JOURNEY_VESSEL, v[SP_ENOAD_SHIP]},
-        {SP_JOURNEY_VESSEL_ID, v[SP_ENOAD_SHIP_ID] + (strncasecmp(v[SP_ENOAD_SHIP_ID], "IMO", 3) == 0 ? 3 : 0)},
-        {SP_JOURNEY_FLAG, flag},
-        {SP_JOURNEY_DIRECTION, entry  ? "entry"
-                               : exit ? "exit"
-                                      : ""}};
+    } values[] = {{SP_JOURNEY_MODE, SP_ENOAD_NOTHING, "sea"},
+                  {SP_JOURNEY_CARRIER, SP_ENOAD_OPERATOR, v[SP_ENOAD_OPERATOR]},
+                  {SP_JOURNEY_NUMBER, SP_ENOAD_NUMBER, v[SP_ENOAD_NUMBER]},
+                  {SP_JOURNEY_VESSEL, SP_ENOAD_SHIP, v[SP_ENOAD_SHIP]},
+                  {SP_JOURNEY_VESSEL_ID, SP_ENOAD_SHIP_ID,
+                   v[SP_ENOAD_SHIP_ID] + (strncasecmp(v[SP_ENOAD_SHIP_ID], "IMO", 3) == 0 ? 3 : 0)},
+                  {SP_JOURNEY_FLAG, SP_ENOAD_SHIP_FLAG, flag},
+                  {SP_JOURNEY_DIRECTION, SP_ENOAD_NOTICE_TYPE,
+                   entry  ? "entry"
+                   : exit ? "exit"
+                          : ""}};
     enum sp_status status = SP_OK;
     for (size_t i = 0; status == SP_OK && i < sizeof values / sizeof values[0]; i++)
-        status = sp_journey_put(p->listing, values[i].field, values[i].text, 0, 0, err);
+        status = sp_journey_put(p->listing, values[i].field, values[i].text, p->places[values[i].value].line,
+                                p->places[values[i].value].offset, err);
     const struct sp_journey_leg leg = {v[SP_ENOAD_DEP_PORT][0] ? v[SP_ENOAD_DEP_PORT] : v[SP_ENOAD_LAST_PORT],
                                        v[SP_ENOAD_ARR_PORT][0] ? v[SP_ENOAD_ARR_PORT] : v[SP_ENOAD_NEXT_PORT],
                                        as_time(dep, dep_iso, v[SP_ENOAD_DEP_DATE], v[SP_ENOAD_DEP_TIME]),
                                        as_time(arr, arr_iso, v[SP_ENOAD_ARR_DATE], v[SP_ENOAD_ARR_TIME])};
+    const struct place *place = &p->places[SP_ENOAD_ARR_PORT]; /* the first one of the leg's values */
+    for (int i = SP_ENOAD_ARR_PORT; i <= SP_ENOAD_NEXT_PORT; i++)
+        if (p->places[i].line > 0 && (place->line == 0 || p->places[i].offset < place->offset))
+            place = &p->places[i];
     if (status == SP_OK)
-        status = sp_journey_put_leg(p->listing, &leg, 0, 0, err);
+        status = sp_journey_put_leg(p->listing, &leg, place->line, place->offset, err);
     if (status == SP_OK)
         status = sp_listing_text(p->listing, &p->listing->sender, v[SP_ENOAD_SENDER], strlen(v[SP_ENOAD_SENDER]),
                                  NULL, err);
@@ -276,7 +367,9 @@ static enum sp_status put_journey(struct parser *p, struct sp_err *err)
         status = sp_listing_text(p->listing, &p->listing->reference, v[SP_ENOAD_REFERENCE],
                                  strlen(v[SP_ENOAD_REFERENCE]), NULL, err);
     if (strcmp(v[SP_ENOAD_VERSION_NUMBER], SP_ENOAD_VERSION) != 0)
-        sp_listing_deviate(p->listing, 0, 0, "schema version %.16s, read as " SP_ENOAD_VERSION,
+        sp_listing_deviate(p->listing, p->places[SP_ENOAD_VERSION_NUMBER].line,
+                           p->places[SP_ENOAD_VERSION_NUMBER].offset,
+                           "schema version %.16s, read as " SP_ENOAD_VERSION,
                            v[SP_ENOAD_VERSION_NUMBER][0] ? v[SP_ENOAD_VERSION_NUMBER] : "not given");
     p->listing->group = p->crew && p->non_crew ? SP_GROUP_BOTH : p->crew ? SP_GROUP_CREW : SP_GROUP_PASSENGERS;
     return status;
@@ -315,6 +408,8 @@ enum sp_status sp_enoad_parse(struct sp_listing **ret_listing, const char *name,
         xmlTextReaderSetStructuredErrorHandler(p->reader, on_wrong, p);
         status = read_nodes(p, err);
     }
+    if (status == SP_OK)
+        status = put_action(p, err);
     if (status == SP_OK)
         status = put_journey(p, err);
     if (status == SP_OK)

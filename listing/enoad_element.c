@@ -13,7 +13,7 @@
         SP_ENOAD_##in, name, -1, SP_ENOAD_##to                                                                     \
     }
 
-/* Persons of both lists have the same elements: they stand under CREW. */
+/* Persons of both lists have the same elements: they stand under CREW, those of their documents, too. */
 static const struct sp_enoad_element elements[] = {
     OPENS(TOP, "NOTICE", NOTICE),
     OPENS(NOTICE, "NOTICE_DETAILS", DETAILS),
@@ -27,7 +27,7 @@ static const struct sp_enoad_element elements[] = {
     VALUE(DETAILS, "VERSION", VERSION_NUMBER),
     VALUE(DETAILS, "NOTICE_TYPE", NOTICE_TYPE),
     VALUE(DETAILS, "NOTICE_ID", REFERENCE),
-    VALUE(DETAILS, "NOTICE_TRANSACTION_TYPE", NOTHING),
+    VALUE(DETAILS, "NOTICE_TRANSACTION_TYPE", TRANSACTION),
     VALUE(DETAILS, "TRANSACTION_DATE", NOTHING),
     VALUE(SOURCE, "ORGANIZATION_NAME", SENDER),
     VALUE(SOURCE, "SOURCE_TYPE", NOTHING),
@@ -71,7 +71,7 @@ static const struct sp_enoad_element elements[] = {
     OPENS(CREW_LIST, "CREW", CREW),
     OPENS(NON_CREW_LIST, "NON_CREW", NON_CREW),
     OPENS(CREW, "NAME", CREW),
-    OPENS(CREW, "IDENTIFICATION", CREW),
+    OPENS(CREW, "IDENTIFICATION", IDENTIFICATION),
     OPENS(CREW, "EMBARK", EMBARK),
     OPENS(CREW, "DEBARK", DEBARK),
     VALUE(CREW, "LAST_NAME", SURNAME),
@@ -107,7 +107,7 @@ static const struct sp_enoad_element elements[] = {
 
 const struct sp_enoad_element *sp_enoad_element_find(enum sp_enoad_section section, const char *name)
 {
-    if (section == SP_ENOAD_NON_CREW)
+    if (section == SP_ENOAD_NON_CREW || section == SP_ENOAD_IDENTIFICATION)
         section = SP_ENOAD_CREW;
     for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++)
         if (elements[i].section == section && strcasecmp(elements[i].name, name) == 0)

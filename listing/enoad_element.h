@@ -17,15 +17,17 @@ enum sp_enoad_section {
     SP_ENOAD_NON_CREW_LIST,
     SP_ENOAD_CREW,
     SP_ENOAD_NON_CREW,
+    SP_ENOAD_IDENTIFICATION,
     SP_ENOAD_EMBARK,
     SP_ENOAD_DEBARK
 };
 
 enum sp_enoad_value {
-    SP_ENOAD_NOTHING, /* known, not used */
+    SP_ENOAD_NOTHING, /* known, not kept */
     /* of the notice */
     SP_ENOAD_VERSION_NUMBER,
     SP_ENOAD_NOTICE_TYPE,
+    SP_ENOAD_TRANSACTION,
     SP_ENOAD_REFERENCE,
     SP_ENOAD_SENDER,
     SP_ENOAD_SHIP,

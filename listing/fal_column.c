@@ -1,7 +1,10 @@
 #include "listing/fal_column.h"
 
 #include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include "common/seal.h"
 
 static const struct {
     const char *title; /* letters and digits only */
@@ -29,8 +32,8 @@ static const struct {
     {"port", SP_FAL_PORT},
     {"portofarrivaldeparture", SP_FAL_PORT},
     {"portofcall", SP_FAL_PORT},
-    {"portofarrival", SP_FAL_PORT},
-    {"portofdeparture", SP_FAL_PORT},
+    {"portofarrival", SP_FAL_TO},
+    {"portofdeparture", SP_FAL_FROM},
     {"arrivaldeparture", SP_FAL_WAY},
     {"arrivalordeparture", SP_FAL_WAY},
     {"calltype", SP_FAL_WAY},
@@ -139,18 +142,87 @@ int sp_fal_column(const char *title)
     return -1;
 }
 
+static const struct {
+    const char *nature, *type;
+} types[] = {{"passport", "P"},
+             {"pass", "P"},
+             {"pp", "P"},
+             {"p", "P"},
+             {"identity card", "I"},
+             {"id card", "I"},
+             {"national id", "I"},
+             {"id", "I"},
+             {"i", "I"},
+             {"seaman's book", "S"},
+             {"seamans book", "S"},
+             {"seafarer's identity document", "S"},
+             {"sid", "S"},
+             {"s", "S"},
+             {"visa", "V"},
+             {"v", "V"}};
+#define TYPES (sizeof types / sizeof types[0])
+
 const char *sp_fal_document_type(const char *nature)
 {
-    static const struct {
-        const char *nature, *type;
-    } types[] = {{"passport", "P"},     {"pass", "P"},
-                 {"pp", "P"},           {"identity card", "I"},
-                 {"id card", "I"},      {"national id", "I"},
-                 {"id", "I"},           {"seaman's book", "S"},
-                 {"seamans book", "S"}, {"seafarer's identity document", "S"},
-                 {"sid", "S"},          {"visa", "V"}};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+    for (size_t i = 0; i < TYPES; i++)
         if (strcasecmp(types[i].nature, nature) == 0)
             return types[i].type;
     return nature;
+}
+
+/* Bytes of the word that `text` begins with, any case; 0: another word. */
+static size_t word(const char *text, const char *known)
+{
+    size_t length = strlen(known);
+    return strncasecmp(text, known, length) == 0 && !isalnum((unsigned char)text[length]) ? length : 0;
+}
+
+/* Bytes of the nature that `text` begins with: the longest known one, else what stands in front of the last
+ * separator, if no digit is in it. */
+static size_t nature_length(const char *text)
+{
+    size_t longest = 0, at = strcspn(text, "/:");
+    for (size_t i = 0; i < TYPES; i++) {
+        size_t length = word(text, types[i].nature);
+        longest = length > longest ? length : longest;
+    }
+    if (longest > 0)
+        return longest;
+    const char *last = strrchr(text, text[at] ? text[at] : ' ');
+    size_t length = last ? (size_t)(last - text) : 0;
+    return strcspn(text, "0123456789") < length ? 0 : length;
+}
+
+/* What is left of "No. X00 00001" is X0000001. */
+static void put_number(char *ret_number, const char *text)
+{
+    static const char separators[] = " \t.:/,#-";
+    size_t at = 0;
+    text += strspn(text, separators);
+    size_t length = word(text, "number") + word(text, "no") + word(text, "nr");
+    text += length;
+    text += strspn(text, separators);
+    for (; *text; text++)
+        if (*text != ' ' && *text != '\t')
+            ret_number[at++] = *text;
+    ret_number[at] = 0;
+    if (!ret_number[strcspn(ret_number, "0123456789")])
+        ret_number[0] = 0;
+}
+
+void sp_fal_document_split(struct sp_fal_document *ret_document, const char *text)
+{
+    char plain[sizeof ret_document->number], nature[sizeof ret_document->type];
+    size_t length = strlen(text);
+    const char *open = strrchr(text, '(');
+    ret_document->type[0] = ret_document->number[0] = 0;
+    if (length >= sizeof plain)
+        return;
+    bool behind = open && text[length - 1] == ')';
+    size_t inside = behind ? (size_t)(open - text) : nature_length(text);
+    snprintf(plain, sizeof plain, "%.*s", (int)(behind ? inside : length - inside), behind ? text : text + inside);
+    snprintf(nature, sizeof nature, "%.*s", (int)(behind ? length - inside - 2 : inside), behind ? open + 1 : text);
+    snprintf(ret_document->type, sizeof ret_document->type, "%s", sp_fal_document_type(nature));
+    put_number(ret_document->number, plain);
+    sp_seal_wipe(plain, sizeof plain);
 }

@@ -20,6 +20,8 @@ enum sp_fal_column {
     SP_FAL_FLAG,
     SP_FAL_LAST_PORT,
     SP_FAL_NEXT_PORT,
+    SP_FAL_FROM, /* port of departure, of arrival, where they are named so */
+    SP_FAL_TO,
     SP_FAL_SHIP_COUNT,
     /* of a person */
     SP_FAL_NAMES = SP_FAL_SHIP_COUNT, /* family name, given names in one column */
@@ -39,5 +41,12 @@ enum sp_fal_column {
 int sp_fal_column(const char *title);
 /* "Passport" to P, "seaman's book" to S, "identity card" to I, "visa" to V; others as they are. */
 const char *sp_fal_document_type(const char *nature);
+
+/* "Passport No. X00 00001", "P/X0000001", "X0000001 (Passport)" in parts: the nature as a type, as above, and the
+ * number without blanks. number "": there is none with a digit in it. */
+struct sp_fal_document {
+    char type[128], number[128];
+};
+void sp_fal_document_split(struct sp_fal_document *ret_document, const char *text);
 
 #endif

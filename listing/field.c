@@ -75,6 +75,23 @@ bool sp_field_is_date(const char *text)
     return matches(text, "dddd-dd-dd") && day_can_be(number(text, 4), number(text + 5, 2), number(text + 8, 2));
 }
 
+/* What may stand behind the minutes: seconds, then a zone, and nothing else (a "PM" makes another time of it). */
+static bool is_tail(bool *ret_zone, const char *at)
+{
+    if (*at == ':') {
+        if (!isdigit((unsigned char)at[1]) || !isdigit((unsigned char)at[2]) || number(at + 1, 2) > 60)
+            return false;
+        at += 3;
+        if (at[0] == '.' && isdigit((unsigned char)at[1]))
+            at += 1 + strspn(at + 1, "0123456789");
+    }
+    at += strspn(at, " ");
+    *ret_zone = *at != 0;
+    bool shift = *at == '+' || *at == '-';
+    return !*at || matches(at, "Z") || matches(at, "z") ||
+           (shift && (matches(at + 1, "dd") || matches(at + 1, "dddd") || matches(at + 1, "dd:dd")));
+}
+
 bool sp_field_time(char ret_time[17], bool *ret_zone, const char *text)
 {
     char date[11];
@@ -89,11 +106,10 @@ bool sp_field_time(char ret_time[17], bool *ret_zone, const char *text)
     char clock[6];
     snprintf(clock, sizeof clock, "%s", at + 1);
     if ((*at != 'T' && *at != ' ') || !matches(clock, "dd:dd") || number(clock, 2) > 23 ||
-        number(clock + 3, 2) > 59)
+        number(clock + 3, 2) > 59 || !is_tail(ret_zone, at + 6))
         return false;
     ret_time[10] = 'T';
     memcpy(ret_time + 11, clock, sizeof clock);
-    *ret_zone = strpbrk(at + 6, "Zz+-") != NULL;
     return true;
 }
 
@@ -256,8 +272,12 @@ enum sp_status sp_field_put_document(struct sp_listing *listing, struct sp_trave
     struct sp_document *kept = NULL;
     const char *issuer = or_empty(document->issuer);
     char upper[16];
-    if (!or_empty(document->type)[0] && !or_empty(document->number)[0])
+    if (!or_empty(document->type)[0] && !or_empty(document->number)[0]) {
+        if (issuer[0] || or_empty(document->expiry)[0] || or_empty(document->issued)[0])
+            sp_listing_deviate(listing, traveller->segment, traveller->offset,
+                               "a document without type and number, left out");
         return SP_OK;
+    }
     if (traveller->document_count == SP_LISTING_MAX_DOCUMENTS) {
         sp_listing_deviate(listing, traveller->segment, traveller->offset,
                            "more than %d documents, the rest is left out", SP_LISTING_MAX_DOCUMENTS);

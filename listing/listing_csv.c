@@ -61,11 +61,12 @@ static const struct {
 struct reader {
     struct sp_listing *listing;
     const char *source;
-    int count;                     /* of the header's fields */
-    int column[SP_CSV_MAX_FIELDS]; /* of each; -1: unknown */
-    int at[COLUMNS];               /* where each column is; -1: nowhere */
-    char journey[MODE + 5][64];    /* of the first line: mode, carrier, journey, sched_dep, dep_port */
-    char id[SP_MANIFEST_ID_MAX];   /* of the first line */
+    int count;                        /* of the header's fields */
+    int column[SP_CSV_MAX_FIELDS];    /* of each; -1: unknown */
+    int at[COLUMNS];                  /* where each column is; -1: nowhere */
+    char journey[SCHED_ARR + 1][160]; /* of the first line */
+    char id[SP_MANIFEST_ID_MAX];      /* of the first line; "" and `wrong`: it makes none */
+    struct sp_err wrong;
 };
 
 static int column_of(const char *name)
@@ -155,52 +156,87 @@ static enum sp_status put_journey(struct sp_listing *listing, const struct reade
     return status == SP_OK ? sp_journey_put_leg(listing, &leg, record->line, record->offset, err) : status;
 }
 
-/* The id that a line's journey makes, by a listing of its own. */
-static enum sp_status line_id(char ret_id[SP_MANIFEST_ID_MAX], const struct reader *r,
-                              const struct sp_csv_record *record, struct sp_err *err)
+static enum sp_status first_line(struct reader *r, const struct sp_csv_record *record, struct sp_err *err)
 {
-    struct sp_listing *alone = NULL;
-    struct sp_err wrong = {0};
-    enum sp_status status = sp_listing_new(&alone, SP_LISTING_CSV, err);
-    if (status == SP_OK)
-        status = put_journey(alone, r, record, err);
-    if (status == SP_OK && sp_journey_id(ret_id, alone, NULL, 0, &wrong) != SP_OK)
-        snprintf(ret_id, SP_MANIFEST_ID_MAX, "another journey");
-    sp_listing_free(&alone);
+    enum sp_status status = put_journey(r->listing, r, record, err);
+    if (status == SP_OK && sp_journey_id(r->id, r->listing, NULL, 0, &r->wrong) != SP_OK &&
+        r->listing->value_count == 0)
+        sp_listing_deviate_value(r->listing, record->line, record->offset, "%s", r->wrong.text);
+    for (int i = MODE; i <= SCHED_ARR; i++)
+        snprintf(r->journey[i], sizeof r->journey[i], "%s", value(r, record, i));
     return status;
+}
+
+/* What a later line says of the same journey in other words than the first one is not kept, and said to be so. */
+static void note_difference(struct reader *r, const struct sp_csv_record *record, const struct sp_listing *line)
+{
+    static const enum sp_journey_field fields[] = {SP_JOURNEY_DIRECTION, SP_JOURNEY_VESSEL, SP_JOURNEY_VESSEL_ID,
+                                                   SP_JOURNEY_FLAG};
+    const struct sp_leg *leg = line->legs, *first = r->listing->legs;
+    const char *differs = NULL;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const char *text = sp_journey_value(line, fields[i]);
+        if (text[0] && strcmp(text, sp_journey_value(r->listing, fields[i])) != 0)
+            differs = sp_journey_name(fields[i]);
+    }
+    /* A traveller who leaves elsewhere arrives at another time. */
+    if (leg->sched_arr[0] && strcmp(leg->arr_port, first->arr_port) == 0 &&
+        strcmp(leg->sched_arr, first->sched_arr) != 0)
+        differs = "sched_arr";
+    if (differs)
+        sp_listing_deviate(r->listing, record->line, record->offset,
+                           "%s differs from the first line's; it is not kept", differs);
+    for (int i = 0; i < sp_listing_noted(line); i++)
+        if (line->deviations[i].value)
+            sp_listing_deviate_value(r->listing, record->line, record->offset, "%s", line->deviations[i].text);
 }
 
 /* The first line gives the journey; the others must name the same one. */
 static enum sp_status take_journey(struct reader *r, const struct sp_csv_record *record, struct sp_err *err)
 {
-    static const int identity[] = {MODE, CARRIER, JOURNEY, SCHED_DEP, DEP_PORT};
+    struct sp_listing *line = NULL;
     char id[SP_MANIFEST_ID_MAX] = "";
-    struct sp_err wrong = {0};
-    if (r->listing->traveller_count == 0) {
-        enum sp_status status = put_journey(r->listing, r, record, err);
-        if (status == SP_OK && sp_journey_id(r->id, r->listing, NULL, 0, &wrong) != SP_OK &&
-            r->listing->value_count == 0)
-            sp_listing_deviate_value(r->listing, record->line, record->offset, "%s", wrong.text);
-        for (int i = 0; i < 5; i++)
-            snprintf(r->journey[i], sizeof r->journey[i], "%s", value(r, record, identity[i]));
-        return status;
-    }
     bool same = true;
-    for (int i = 0; i < 5; i++)
-        same = same && strncmp(r->journey[i], value(r, record, identity[i]), sizeof r->journey[i] - 1) == 0;
+    if (r->listing->traveller_count == 0)
+        return first_line(r, record, err);
+    for (int i = MODE; i <= SCHED_ARR; i++)
+        same =
+            same && (i == ARR_PORT || strncmp(r->journey[i], value(r, record, i), sizeof r->journey[i] - 1) == 0);
     if (same)
         return SP_OK;
-    enum sp_status status = line_id(id, r, record, err);
-    if (status == SP_OK && strcmp(id, r->id) != 0)
-        return sp_fail(err, SP_E_FORMAT,
-                       "%s line %d: this row belongs to %s, the first to %s: one file per manifest, split it",
-                       r->source, record->line, id, r->id);
+    enum sp_status status = sp_listing_new(&line, SP_LISTING_CSV, err);
+    if (status == SP_OK)
+        status = put_journey(line, r, record, err);
+    if (status == SP_OK && sp_journey_id(id, line, NULL, 0, NULL) != SP_OK && r->id[0])
+        snprintf(id, sizeof id, "another journey");
+    if (status == SP_OK && id[0] && !r->id[0])
+        status = sp_fail(err, SP_E_FORMAT, "%s line %d: this row belongs to %s, the first to none: its %s",
+                         r->source, record->line, id, r->wrong.text);
+    else if (status == SP_OK && strcmp(id, r->id) != 0)
+        status = sp_fail(err, SP_E_FORMAT,
+                         "%s line %d: this row belongs to %s, the first to %s: one file per manifest, split it",
+                         r->source, record->line, id, r->id);
+    if (status == SP_OK)
+        note_difference(r, record, line);
+    sp_listing_free(&line);
     return status;
+}
+
+static bool is_empty(const struct sp_csv_record *record)
+{
+    for (int i = 0; i < record->count; i++)
+        if (record->fields[i][0])
+            return false;
+    return true;
 }
 
 static enum sp_status take_row(struct reader *r, const struct sp_csv_record *record, struct sp_err *err)
 {
     struct sp_traveller *traveller = NULL;
+    if (is_empty(record)) { /* separators alone, as spreadsheets leave them below a list */
+        sp_listing_deviate(r->listing, record->line, record->offset, "a line of empty fields, passed over");
+        return SP_OK;
+    }
     if (record->count != r->count)
         return sp_fail(err, SP_E_FORMAT, "%s line %d: %d fields, the header has %d", r->source, record->line,
                        record->count, r->count);
@@ -237,6 +273,7 @@ static enum sp_status read_records(struct reader *r, struct sp_csv *csv, struct 
     if (status == SP_OK)
         status = read_header(r, &record, err);
     while (status == SP_OK && (status = sp_csv_next(csv, &record, err)) == SP_OK) {
+        sp_csv_trim(csv, &record);
         status = take_row(r, &record, err);
         if (status == SP_E_LIMIT && err && !strstr(err->text, r->source))
             sp_fail_in(err, "%s line %d", r->source, record.line);
@@ -279,8 +316,9 @@ bool sp_listing_csv_looks_like(const void *bytes, size_t length)
     struct sp_csv_record record;
     int known = 0;
     size_t head = length < SP_CSV_MAX_FIELD ? length : SP_CSV_MAX_FIELD;
-    const void *end = memchr(bytes, '\n', head);
-    if (sp_csv_new(&csv, "", bytes, end ? (size_t)((const char *)end - (const char *)bytes) : head, NULL) != SP_OK)
+    while (head > 0 && head < length && (((const uint8_t *)bytes)[head] & 0xc0) == 0x80)
+        head--; /* not inside of a character */
+    if (sp_csv_new(&csv, "", bytes, head, NULL) != SP_OK)
         return false;
     sp_csv_separate(csv, sp_csv_separator(bytes, length));
     if (sp_csv_next(csv, &record, NULL) == SP_OK)

@@ -174,6 +174,9 @@ static enum sp_status take_traveller(struct place *place, json_t *object, struct
             deviate_key(place, "a traveller", key);
         else if (!text_of(&text, number, value))
             deviate_type(place, key, "a text");
+        else if (sp_field_value(traveller, (enum sp_field)field)[0])
+            sp_listing_deviate_value(place->listing, place->segment, place->offset,
+                                     "%.40s stands twice, in capitals and not; the first one counts", key);
         else
             status = sp_field_put(place->listing, traveller, (enum sp_field)field, text, strlen(text), err);
     }
@@ -195,9 +198,32 @@ static enum sp_status take_leg(const struct place *place, json_t *object, struct
     take_parts(place, "a leg", keys, texts, numbers, 5, object);
     const struct sp_journey_leg leg = {texts[0], texts[1], texts[2], texts[3]};
     enum sp_status status = sp_journey_put_leg(place->listing, &leg, place->segment, place->offset, err);
+    bool over = strcasecmp(texts[4], "yes") == 0 || strcasecmp(texts[4], "true") == 0 || strcmp(texts[4], "1") == 0;
     if (status == SP_OK)
-        place->listing->legs[place->listing->leg_count - 1].over_flight = strcmp(texts[4], "yes") == 0;
+        place->listing->legs[place->listing->leg_count - 1].over_flight = over;
+    if (!over && texts[4][0] && strcasecmp(texts[4], "no") != 0 && strcasecmp(texts[4], "false") != 0 &&
+        strcmp(texts[4], "0") != 0)
+        deviate_type(place, "over_flight", "true or false");
     return status;
+}
+
+/* A date and a port beside legs: those of one of them (parse prints them so), else what the first one lacks. */
+static enum sp_status fill_leg(const struct place *place, const char *date, const char *port, struct sp_err *err)
+{
+    const struct sp_listing *l = place->listing;
+    struct sp_journey_defaults gaps = {.date = date && date[0] ? date : NULL,
+                                       .port = port && port[0] ? port : NULL};
+    for (int i = 0; i < l->leg_count; i++) {
+        const struct sp_leg *leg = &l->legs[i];
+        if (gaps.date && (strncmp(leg->sched_dep, date, 10) == 0 || strncmp(leg->sched_arr, date, 10) == 0))
+            gaps.date = NULL;
+        if (gaps.port && strcasecmp(leg->dep_port, port) == 0)
+            gaps.port = NULL;
+    }
+    if ((gaps.date && l->legs[0].sched_dep[0]) || (gaps.port && l->legs[0].dep_port[0]))
+        sp_listing_deviate_value(place->listing, place->segment, place->offset,
+                                 "date or dep_port of journey is none of the legs'; it is not kept");
+    return sp_journey_fill(place->listing, &gaps, err);
 }
 
 /* "journey": the number alone, or the object that parse prints. What follows from legs is taken where there are
@@ -235,6 +261,8 @@ static enum sp_status take_journey(const struct place *place, json_t *value, boo
         else
             *(date ? &leg.sched_dep : &leg.dep_port) = text;
     }
+    if (status == SP_OK && has_legs && place->listing->leg_count > 0)
+        return fill_leg(place, leg.sched_dep, leg.dep_port, err);
     if (status == SP_OK && !has_legs && (leg.sched_dep || leg.dep_port))
         status = sp_journey_put_leg(place->listing, &leg, place->segment, place->offset, err);
     return status;

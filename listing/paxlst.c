@@ -52,8 +52,8 @@ static void read_function(struct sp_paxlst_read *in)
             in->listing->action = functions[i].action;
             return;
         }
-    sp_paxlst_code(document, code);
-    sp_paxlst_code(function, text);
+    sp_paxlst_code(document, 3, code);
+    sp_paxlst_code(function, 4, text);
     bool list = sp_edifact_is(document, "745") || sp_edifact_is(document, "250");
     bool identifier = function.length > 4;
     for (size_t i = 0; i < function.length; i++)
@@ -77,7 +77,7 @@ static void read_message_function(struct sp_paxlst_read *in)
         in->listing->action = sp_edifact_is(code, "3") ? SP_ACTION_REMOVE : SP_ACTION_CHANGE;
     else if (in->listing->action > SP_ACTION_REMOVE) /* a close that is deleted, or changed, closes nothing */
         in->listing->action = SP_ACTION_CHANGE;
-    sp_paxlst_deviate(in, "BGM message function %s; taken as %s", sp_paxlst_code(code, text),
+    sp_paxlst_deviate(in, "BGM message function %s; taken as %s", sp_paxlst_code(code, 3, text),
                       sp_listing_kind_word(in->listing->group, in->listing->action));
 }
 
@@ -94,7 +94,7 @@ static void read_bgm(struct sp_paxlst_read *in)
     }
     struct sp_edifact_view document = sp_paxlst_get(in, 1, 0);
     if (!sp_edifact_is(document, "962"))
-        sp_paxlst_deviate(in, "BGM+%s is read like 962, a response", sp_paxlst_code(document, code));
+        sp_paxlst_deviate(in, "BGM+%s is read like 962, a response", sp_paxlst_code(document, 3, code));
 }
 
 static void read_unb(struct sp_paxlst_read *in)
@@ -159,6 +159,8 @@ static void read_part(struct sp_paxlst_read *in)
     if (!listing->last_part && flag.length > 0 && !sp_edifact_is(flag, "C"))
         sp_paxlst_deviate(in,
                           "UNH: neither C nor F nor nothing after the number of the part; taken as not the last");
+    if (flag.length == 0 && listing->part == 1)
+        sp_paxlst_deviate(in, "UNH: the first part has neither C nor F; taken as not the last");
     if (!*listing->common && (!listing->last_part || listing->part > 1))
         sp_paxlst_deviate(in, "UNH: a part of several, but no common access reference");
 }
@@ -184,7 +186,7 @@ static void read_unh(struct sp_paxlst_read *in)
     start_message(in);
     in->skipping = !sp_edifact_is(type, "PAXLST") && !sp_edifact_is(type, "CUSRES");
     if (in->skipping) {
-        sp_paxlst_deviate(in, "a message of type %s is not read", sp_paxlst_code(type, code));
+        sp_paxlst_deviate(in, "a message of type %s is not read", sp_paxlst_code(type, 6, code));
         return;
     }
     if (in->count == SP_PAXLST_MAX_MESSAGES) {
@@ -207,7 +209,7 @@ static void read_unh(struct sp_paxlst_read *in)
     for (int i = 0; i < 3; i++)
         known = known || sp_edifact_is(release, directories[i]);
     if (!known || !version)
-        sp_paxlst_deviate(in, "directory %s is read like 02B, 05B and 15B", sp_paxlst_code(release, code));
+        sp_paxlst_deviate(in, "directory %s is read like 02B, 05B and 15B", sp_paxlst_code(release, 3, code));
     sp_paxlst_get(in, 2, 3); /* agency and association: UN, IATA */
     sp_paxlst_get(in, 2, 4);
     read_part(in);
@@ -367,6 +369,9 @@ static void read_all(struct sp_paxlst_read *in, const char *name, const void *by
             in->status = SP_OK;
             break;
         }
+        if (in->status == SP_OK && in->edifact.brief_una)
+            sp_paxlst_deviate(in, "a UNA of eight bytes before it; read without a repetition separator");
+        in->edifact.brief_una = false;
         if (in->status == SP_OK) {
             read_segment(in);
             add_place(in);

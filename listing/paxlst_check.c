@@ -111,7 +111,10 @@ static void check_journey(struct sp_paxlst_read *in)
         if (!*leg->dep_port || !*leg->arr_port)
             sp_paxlst_deviate(in, "leg %d has no port of %s", i + 1, *leg->dep_port ? "arrival" : "departure");
     }
-    if (listing->leg_count > 0 && !*listing->legs[0].sched_dep)
+    int first = 0; /* an over-flight departs elsewhere */
+    while (first < listing->leg_count && listing->legs[first].over_flight)
+        first++;
+    if (first < listing->leg_count && !*listing->legs[first].sched_dep)
         sp_paxlst_deviate(in, "the first leg has no scheduled departure");
 }
 

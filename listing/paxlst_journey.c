@@ -125,7 +125,7 @@ static void read_mode(struct sp_paxlst_read *in)
             in->listing->mode = modes[i].mode;
             return;
         }
-    sp_paxlst_deviate(in, "TDT: mode of transport %s is not known; taken as %s", sp_paxlst_code(mode, code),
+    sp_paxlst_deviate(in, "TDT: mode of transport %s is not known; taken as %s", sp_paxlst_code(mode, 3, code),
                       in->listing->mode);
 }
 
@@ -150,7 +150,7 @@ static void read_tdt(struct sp_paxlst_read *in)
     struct sp_edifact_view stage = sp_paxlst_get(in, 1, 0);
     in->over_flight = sp_edifact_is(stage, "34");
     if (!in->over_flight && !sp_edifact_is(stage, "20"))
-        sp_paxlst_deviate(in, "TDT+%s is read like 20, the main carriage", sp_paxlst_code(stage, code));
+        sp_paxlst_deviate(in, "TDT+%s is read like 20, the main carriage", sp_paxlst_code(stage, 3, code));
     read_mode(in);
     const char *carrier = sp_paxlst_upper(in, 5, 0, 17);
     sp_paxlst_get(in, 5, 1);
@@ -188,6 +188,10 @@ static struct sp_leg *add_leg(struct sp_paxlst_read *in, const char *from)
 static void depart(struct sp_paxlst_read *in, const char *port)
 {
     struct sp_leg *leg = last_leg(in);
+    if (leg && *leg->dep_port && !*leg->sched_dep && *in->onward) { /* its times stand behind both its ports */
+        leg->sched_dep = in->onward;
+        in->onward = "";
+    }
     if (leg && *leg->dep_port)
         leg = NULL;
     if (!leg)
@@ -242,6 +246,8 @@ static void departure_time(struct sp_paxlst_read *in, const char *time)
     struct sp_leg *leg = last_leg(in);
     if (leg && in->at_arrival) {
         in->onward = time;
+        in->onward_segment = in->segment.number;
+        in->onward_offset = in->segment.offset;
         return;
     }
     if (!leg)
@@ -284,8 +290,10 @@ void sp_paxlst_journey_settle(struct sp_paxlst_read *in)
     if (leg && *in->onward) {
         if (!*leg->sched_dep)
             leg->sched_dep = in->onward;
-        sp_paxlst_deviate(in, "a departure time after the last arrival%s",
-                          leg->sched_dep == in->onward ? "; taken as that of the leg" : " is not kept");
+        sp_paxlst_deviate_at(in, in->onward_segment, in->onward_offset,
+                             leg->sched_dep == in->onward
+                                 ? "a departure time after the last arrival; taken as that of the leg"
+                                 : "a departure time after the last arrival is not kept");
     }
     in->onward = "";
 }

@@ -34,7 +34,7 @@ static void describe(const struct sp_paxlst_read *in, char *ret_text, size_t siz
     struct sp_edifact_view view = sp_edifact_get(&in->segment, 1, 0);
     while (view.length > 0 && blank(view.text[view.length - 1]))
         view.length--;
-    snprintf(ret_text, size, "%s%s%s", in->segment.tag, view.length ? "+" : "", sp_paxlst_code(view, code));
+    snprintf(ret_text, size, "%s%s%s", in->segment.tag, view.length ? "+" : "", sp_paxlst_code(view, 3, code));
 }
 
 /* ISO 8859-1 as UTF-8, as much of it as a value may have. */
@@ -132,9 +132,13 @@ const char *sp_paxlst_location(struct sp_paxlst_read *in)
 {
     char code[8], both[2 * SP_EDIFACT_MAX_SEGMENT];
     struct sp_edifact_view qualifier = sp_edifact_get(&in->segment, 1, 0);
-    struct sp_edifact_view place = sp_paxlst_get(in, 2, 0), name = sp_paxlst_get(in, 2, 3);
+    struct sp_edifact_view place = sp_paxlst_get(in, 2, 0), name = sp_edifact_get(&in->segment, 2, 3);
+    bool words = sp_edifact_is(qualifier, "180") || sp_edifact_is(qualifier, "174");
+    if (place.length > 0 && !words) /* a port or a country is its code, a name beside it is a leftover */
+        return sp_paxlst_upper(in, 2, 0, SP_PAXLST_WORD);
+    name = sp_paxlst_get(in, 2, 3);
     if (place.length == 0 && name.length == 0) {
-        sp_paxlst_deviate(in, "LOC+%s is empty", sp_paxlst_code(qualifier, code));
+        sp_paxlst_deviate(in, "LOC+%s is empty", sp_paxlst_code(qualifier, 3, code));
         return "";
     }
     if (name.length == 0)
@@ -181,7 +185,7 @@ const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century ce
     struct sp_edifact_date date;
     struct sp_edifact_view what = sp_paxlst_get(in, 1, 0), value = sp_paxlst_get(in, 1, 1);
     struct sp_edifact_view format = sp_paxlst_get(in, 1, 2);
-    sp_paxlst_code(what, code);
+    sp_paxlst_code(what, 3, code);
     enum sp_edifact_date_quality quality = sp_edifact_date_read(&date, value, format, century, in->today);
     if (quality == SP_EDIFACT_DATE_NONE) {
         sp_paxlst_deviate(in, value.length ? "DTM+%s is no date; it is not kept" : "DTM+%s is empty", code);
@@ -199,9 +203,9 @@ const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century ce
     return keep(in, (struct sp_edifact_view){text, timed ? 16 : 10}, SP_PAXLST_WORD);
 }
 
-const char *sp_paxlst_code(struct sp_edifact_view view, char ret_code[8])
+const char *sp_paxlst_code(struct sp_edifact_view view, size_t longest, char ret_code[8])
 {
-    bool good = view.length <= 6;
+    bool good = view.length <= longest && longest < 8;
     for (size_t i = 0; i < view.length && good; i++)
         good = isalnum((uint8_t)view.text[i]) != 0;
     snprintf(ret_code, 8, "%.*s", good ? (int)view.length : 1, good ? view.text : "?");
@@ -211,6 +215,8 @@ const char *sp_paxlst_code(struct sp_edifact_view view, char ret_code[8])
 int sp_paxlst_number(struct sp_edifact_view view)
 {
     int value = 0;
+    while (view.length > 1 && *view.text == '0')
+        view.text++, view.length--;
     for (size_t i = 0; i < view.length; i++) {
         if (view.text[i] < '0' || view.text[i] > '9' || view.length > 6)
             return -1;
@@ -259,6 +265,11 @@ void sp_paxlst_deviate(struct sp_paxlst_read *in, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     note(in, in->segment.number, in->segment.offset, text);
+}
+
+void sp_paxlst_deviate_at(struct sp_paxlst_read *in, int segment, size_t offset, const char *text)
+{
+    note(in, segment, offset, text);
 }
 
 void sp_paxlst_aside(struct sp_paxlst_read *in, const char *what, const char *phrase)

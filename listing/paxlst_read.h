@@ -69,10 +69,12 @@ struct sp_paxlst_read {
     bool skipping, has_bgm;
     int first_segment;
     enum sp_paxlst_place place;
-    int transports;                         /* TDT, or RFF+AF */
-    int transport_legs;                     /* legs before the present transport */
-    bool over_flight, at_arrival;           /* of the present transport; its last LOC was an arrival */
-    const char *onward;                     /* a departure time after an arrival: of the next leg */
+    int transports;               /* TDT, or RFF+AF */
+    int transport_legs;           /* legs before the present transport */
+    bool over_flight, at_arrival; /* of the present transport; its last LOC was an arrival */
+    const char *onward;           /* a departure time after an arrival: of the next leg */
+    int onward_segment;           /* where it was */
+    size_t onward_offset;
     int declared_passengers, declared_crew; /* CNT; -1: none */
     struct sp_traveller *traveller;
     struct sp_document *document;
@@ -91,7 +93,8 @@ const char *sp_paxlst_text(struct sp_paxlst_read *in, int element, int component
 const char *sp_paxlst_joined(struct sp_paxlst_read *in, int element, int component, char between, size_t limit);
 /* In upper case: codes. */
 const char *sp_paxlst_upper(struct sp_paxlst_read *in, int element, int component, size_t limit);
-/* A place (C517): its code, its name, or both. Notes a name without a code, and nothing at all. */
+/* A place (C517): its code, or its name without one; of a birth or residence (180, 174) both. Notes a name without
+ * a code, and nothing at all. */
 const char *sp_paxlst_location(struct sp_paxlst_read *in);
 /* What is still to be noted about the present segment: its flags, content nobody took. */
 void sp_paxlst_leftovers(struct sp_paxlst_read *in);
@@ -99,12 +102,15 @@ void sp_paxlst_leftovers(struct sp_paxlst_read *in);
 void sp_paxlst_set(struct sp_paxlst_read *in, const char **field, const char *value, const char *what);
 /* The present DTM: "yyyy-mm-dd", or with `timed` "yyyy-mm-ddThh:mm". "" and a note if it is none. */
 const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century century, bool timed);
-/* A code as it may stand in a message: up to 6 letters and digits, else "?" (it may be anybody's name). */
-const char *sp_paxlst_code(struct sp_edifact_view view, char ret_code[8]);
-int sp_paxlst_number(struct sp_edifact_view view); /* -1: no number of up to 6 digits */
+/* A code as it may stand in a message: up to `longest` letters and digits (of a qualifier 3), else "?" (it may be
+ * anybody's name). */
+const char *sp_paxlst_code(struct sp_edifact_view view, size_t longest, char ret_code[8]);
+int sp_paxlst_number(struct sp_edifact_view view); /* -1: no number of up to 6 digits, zeros before it aside */
 
 /* Notes. With options.strict each is the error. */
 void sp_paxlst_deviate(struct sp_paxlst_read *in, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* At another place than the present segment. */
+void sp_paxlst_deviate_at(struct sp_paxlst_read *in, int segment, size_t offset, const char *text);
 void sp_paxlst_aside(struct sp_paxlst_read *in, const char *what, const char *phrase);
 /* "RFF+AEA is not kept": the present segment with its first element. */
 void sp_paxlst_not_kept(struct sp_paxlst_read *in);

@@ -1,10 +1,29 @@
 /* Travellers of a PAXLST message and their documents. */
+#include <ctype.h>
 #include <string.h>
+#include "listing/country.h"
 #include "listing/paxlst_read.h"
 
 static bool is(struct sp_paxlst_read *in, int element, const char *text)
 {
     return sp_edifact_is(sp_paxlst_get(in, element, 0), text);
+}
+
+/* A country's code: of two letters in three, others as they are, noted. */
+static const char *country(struct sp_paxlst_read *in, const char *text, const char *what)
+{
+    char code[4];
+    size_t length = strlen(text);
+    if (length == 0 || length == 3 || in->status != SP_OK)
+        return text;
+    if (length != 2 || !sp_country_alpha3(code, text)) {
+        sp_paxlst_aside(in, what, "is no country's code of three letters; it is kept");
+        return text;
+    }
+    sp_paxlst_aside(in, what, "is a country's code of two letters; kept in three");
+    if (in->status == SP_OK)
+        in->status = sp_listing_text(in->listing, &text, code, 3, NULL, in->err);
+    return text;
 }
 
 /* What belongs to the traveller but stands after a DOC. */
@@ -59,7 +78,7 @@ static void read_nad(struct sp_paxlst_read *in)
     in->place = SP_PAXLST_TRAVELLER;
     in->document = NULL;
     if (role == count) {
-        sp_paxlst_deviate(in, "NAD+%s is no known role; kept as it is", sp_paxlst_code(code, text));
+        sp_paxlst_deviate(in, "NAD+%s is no known role; kept as it is", sp_paxlst_code(code, 3, text));
         in->traveller->role = sp_paxlst_text(in, 1, 0, 3);
         for (size_t i = 0; i < count; i++)
             if (strcmp(in->traveller->role, roles[i].role) == 0)
@@ -82,14 +101,11 @@ static void read_att(struct sp_paxlst_read *in)
         return;
     }
     note_order(in);
-    char code = value.length == 1 ? value.text[0] : 0;
-    const char *sex = code == 'F' || code == 'f'   ? "F"
-                      : code == 'M' || code == 'm' ? "M"
-                      : code == 'U' || code == 'X' ? "X"
-                                                   : "";
+    char code = value.length == 1 ? (char)toupper((uint8_t)value.text[0]) : 0;
+    const char *sex = code == 'F' ? "F" : code == 'M' ? "M" : code == 'U' || code == 'X' ? "X" : "";
     if (!*sex)
         sp_paxlst_deviate(in, "ATT+2 is neither M nor F nor U; it is not kept");
-    else if (code > 'Z')
+    else if (code != value.text[0])
         sp_paxlst_aside(in, "ATT+2", "has a code in lower case");
     sp_paxlst_set(in, &traveller->sex, sex, "ATT+2");
 }
@@ -130,7 +146,7 @@ static void read_loc(struct sp_paxlst_read *in)
     };
     struct sp_edifact_view code = sp_paxlst_get(in, 1, 0);
     if (in->document && sp_edifact_is(code, "91")) {
-        sp_paxlst_set(in, &in->document->issuer, sp_paxlst_location(in), "LOC+91");
+        sp_paxlst_set(in, &in->document->issuer, country(in, sp_paxlst_location(in), "LOC+91"), "LOC+91");
         return;
     }
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
@@ -149,10 +165,10 @@ static void read_nat(struct sp_paxlst_read *in)
         return;
     }
     note_order(in);
-    const char *country = sp_paxlst_upper(in, 2, 0, SP_PAXLST_WORD);
-    if (strlen(country) != 3)
-        sp_paxlst_aside(in, "NAT+2", "is no country's code of three letters; it is kept");
-    sp_paxlst_set(in, &in->traveller->nationality, country, "NAT+2");
+    const char *text = sp_paxlst_upper(in, 2, 0, SP_PAXLST_WORD);
+    if (!*text)
+        sp_paxlst_aside(in, "NAT+2", "is empty");
+    sp_paxlst_set(in, &in->traveller->nationality, country(in, text, "NAT+2"), "NAT+2");
 }
 
 static void read_rff(struct sp_paxlst_read *in)

@@ -1,10 +1,12 @@
 #include "listing/read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/seal.h"
+#include "listing/edifact_date.h"
 #include "listing/enoad.h"
 #include "listing/fal.h"
 #include "listing/listing_csv.h"
@@ -106,10 +108,26 @@ static enum sp_status parse(struct sp_listing ***ret, int *ret_count, const stru
     }
 }
 
+/* Nobody is born tomorrow, wherever it is tomorrow already: a year that was mistyped is worse than none. */
+static void check_births(struct sp_listing *listing, int64_t now_ms)
+{
+    char last[32];
+    const struct sp_edifact_day day = sp_edifact_date_day(now_ms + 86400000);
+    snprintf(last, sizeof last, "%04d-%02d-%02d", day.year, day.month, day.day);
+    for (int i = 0; i < listing->traveller_count; i++) {
+        struct sp_traveller *t = &listing->travellers[i];
+        if (strcmp(t->dob, last) <= 0)
+            continue;
+        sp_listing_deviate_value(listing, t->segment, t->offset, "the date of birth is in the future, left out");
+        t->dob = "";
+    }
+}
+
 /* What every format has in common, behind its own adapter. */
 static enum sp_status finish(struct sp_listing *listing, const struct input *in, struct sp_err *err)
 {
     enum sp_status status = sp_journey_fill(listing, &in->options->defaults, err);
+    check_births(listing, in->now_ms);
     if (status == SP_OK)
         status = sp_mrz_check(listing, in->now_ms, err);
     bool lists = listing->action == SP_ACTION_LIST || listing->action == SP_ACTION_CHANGE;

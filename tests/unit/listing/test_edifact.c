@@ -94,8 +94,33 @@ static void test_preamble(void **state)
     assert_int_equal(segment.offset, 37);
     assert_true(sp_edifact_looks_like("\001QD X\002UNA:+.? 'UNB+", 19));
     assert_false(sp_edifact_looks_like("surname,given\nUNHAPPY,X\n", 24));
+    assert_false(sp_edifact_looks_like("surname,given\nUNG,KIM\nUNA,\"LI\"\nUNB,SO\nUNH,JO\n", 45));
+    assert_true(sp_edifact_looks_like("UNG,KIM\nUNB+UNOA:4", 18));
+    assert_true(sp_edifact_looks_like("UNH+1+CUSRES:D", 14));
+    assert_true(sp_edifact_looks_like("UNB+X'UNH+1+PAX\r\nLS\nT:D", 23));
+    assert_false(sp_edifact_looks_like("UNH+1+PAXLS", 11));
     assert_false(sp_edifact_looks_like("", 0));
     assert_false(sp_edifact_looks_like("UNA", 3));
+}
+
+/* A byte is missing in the UNA; a terminator before BGM. Either way no value gets an apostrophe. */
+static void test_lost_bytes(void **state)
+{
+    (void)state;
+    static const char *const una[] = {"UNA:+.?'\nUNH+1'BGM+745'", "UNA:+.?'UNH+1'BGM+745'",
+                                      "UNA:+.?'\r\nUNH+1'BGM+745'"};
+    for (int i = 0; i < 3; i++) {
+        open_text(una[i]);
+        assert_true(reader.brief_una);
+        check_next("UNH|1", 0);
+        check_next("BGM|745", 0);
+        check_end();
+    }
+    open_text("UNA:+.? 'UNH+1'");
+    assert_false(reader.brief_una);
+    open_text("UNH+1+PAXLST:D:05B\nBGM+745'\nNAD+MS'\nUNT+1'\n");
+    check_next("UNH|1|PAXLST;D;05BBGM|745", SP_EDIFACT_WRAPPED);
+    check_next("NAD|MS", 0);
 }
 
 static void test_flags(void **state)
@@ -128,6 +153,7 @@ static void test_bad_una(void **state)
                                       "UNA:+.? AUNH", "UNA +.? 'UNH", "UNA:+.?X'UNH", "UNAAAAAAAAAA"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         check_refused(bad[i], strlen(bad[i]), SP_E_FORMAT, "UNA");
+    check_refused("UNA::.? '\nUNH+1'", 16, SP_E_FORMAT, "two of its separators"); /* no line to pass over */
     check_refused("UNA:+.\0 'UNH+1'", 15, SP_E_FORMAT, "UNA");
     check_refused("nothing here", 12, SP_E_FORMAT, "no UNA, UNB, UNG or UNH");
 }
@@ -198,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_una),
         cmocka_unit_test(test_guessed_separators),
         cmocka_unit_test(test_preamble),
+        cmocka_unit_test(test_lost_bytes),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_bad_una),
         cmocka_unit_test(test_limits),

@@ -29,10 +29,73 @@ static void test_both_lists(void **state)
     assert_string_equal(l->travellers[1].role, "passenger");
     assert_int_equal(l->travellers[1].segment, 7);
     assert_string_equal(l->travellers[1].given, ""); /* nothing of the one before */
-    check_deviation(l, 0, "schema version 3.5");
+    check_deviation(l, 3, "schema version 3.5");
     check_deviation(l, 4, "CARGO_LIST");
     check_deviation(l, 7, "SHOE_SIZE");
     check_deviation(l, 7, "nationality must be a country");
+    sp_listing_free(&l);
+}
+
+static void test_documents(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(
+        HEAD "<VESSEL><IMO_NUMBER>9000001</IMO_NUMBER><ID_NUMBER>9000001</ID_NUMBER></VESSEL>\n"
+             "<CREW_LIST><CREW><LAST_NAME>SAMPLE</LAST_NAME>\n<LAST_NAME>SAMPLETWO</LAST_NAME>"
+             "<IDENTIFICATION><ID_TYPE>Passport</ID_TYPE><ID_NUMBER>X1</ID_NUMBER><ID_COUNTRY>US</ID_COUNTRY>"
+             "<ID_EXPIRATION_DATE>2031-06-30</ID_EXPIRATION_DATE></IDENTIFICATION>"
+             "<IDENTIFICATION><ID_TYPE>Seaman's book</ID_TYPE><ID_NUMBER>B2</ID_NUMBER></IDENTIFICATION></CREW>\n"
+             "<CREW><LAST_NAME>SAMPLE</LAST_NAME><ID_COUNTRY>US</ID_COUNTRY></CREW></CREW_LIST></NOTICE>");
+    assert_string_equal(l->travellers[0].surname, "SAMPLE");
+    assert_int_equal(l->travellers[0].document_count, 2);
+    assert_string_equal(l->travellers[0].documents[0].number, "X1");
+    assert_string_equal(l->travellers[0].documents[0].issuer, "USA");
+    assert_string_equal(l->travellers[0].documents[1].type, "S");
+    assert_string_equal(l->travellers[0].documents[1].number, "B2");
+    assert_string_equal(l->travellers[0].documents[1].issuer, ""); /* nothing of the first one */
+    assert_string_equal(l->travellers[0].documents[1].expiry, "");
+    assert_int_equal(l->travellers[1].document_count, 0);
+    check_deviation(l, 3, "LAST_NAME comes a second time");
+    check_deviation(l, 4, "an identity document without a number");
+    sp_listing_free(&l);
+}
+
+static void test_not_kept(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one(
+        "<NOTICE xmlns='urn:a' xmlns:xsi='urn:b' xsi:schemaLocation='urn:a'><NOTICE_DETAILS><VERSION>3.6</VERSION>"
+        "<NOTICE_TYPE>Arrival</NOTICE_TYPE><NOTICE_TRANSACTION_TYPE>Update</NOTICE_TRANSACTION_TYPE></"
+        "NOTICE_DETAILS>\n"
+        "<VESSEL "
+        "id='7'><IMO_NUMBER>9000001</IMO_NUMBER>\n<ID_NUMBER>77</ID_NUMBER>\n<CALL_SIGN>A1</CALL_SIGN></VESSEL>"
+        "<CREW_LIST>\n<CREW/>\n<CREW><LAST_NAME>SAMPLE</LAST_NAME><DATE_OF_BIRTH>1984-05-17</DATE_OF_BIRTH>"
+        "<EMBARK_DATE>2026-12-01</EMBARK_DATE></CREW></CREW_LIST></NOTICE>");
+    check_deviation(l, 2, "an attribute of VESSEL");
+    check_deviation(l, 3, "ID_NUMBER comes a second time");
+    check_deviation(l, 4, "CALL_SIGN is not kept");
+    check_deviation(l, 5, "an empty person");
+    check_deviation(l, 6, "EMBARK_DATE is not kept");
+    assert_int_equal(l->deviation_count, 5);
+    assert_int_equal(l->action, SP_ACTION_LIST);
+    assert_string_equal(l->vessel_id, "9000001");
+    assert_int_equal(l->traveller_count, 1);
+    sp_listing_free(&l);
+}
+
+/* A notice that takes another back is never a list. */
+static void test_transactions(void **state)
+{
+    (void)state;
+#define NOTICE(type, transaction)                                                                                  \
+    "<NOTICE><NOTICE_DETAILS><VERSION>3.6</VERSION><NOTICE_TYPE>" type                                             \
+    "</NOTICE_TYPE><NOTICE_TRANSACTION_TYPE>" transaction "</NOTICE_TRANSACTION_TYPE></NOTICE_DETAILS></NOTICE>"
+    check_refused(NOTICE("Arrival", "Cancel"), SP_E_UNSUPPORTED, "t.in|cancels");
+    check_refused(NOTICE("Cancellation", ""), SP_E_UNSUPPORTED, "t.in|cancels");
+    struct sp_listing *l = read_one(NOTICE("Shift", "Other"));
+    assert_int_equal(l->action, SP_ACTION_CHANGE);
+    check_deviation(l, 1, "NOTICE_TRANSACTION_TYPE is not known");
+    check_deviation(l, 1, "NOTICE_TYPE is neither");
     sp_listing_free(&l);
 }
 
@@ -91,9 +154,8 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_lists),
-        cmocka_unit_test(test_harm),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_both_lists),   cmocka_unit_test(test_documents), cmocka_unit_test(test_not_kept),
+        cmocka_unit_test(test_transactions), cmocka_unit_test(test_harm),      cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* FAL forms the way ships write them. */
 #include "tests/unit/listing/read_text.h"
 
+#include <stdio.h>
 #include "listing/fal_column.h"
 
 #define SHIP "Name of ship,MV EXAMPLE STAR\nIMO number,9000001\nVoyage,V1\nPort,USMIA\n"
@@ -79,6 +80,101 @@ static void test_forms(void **state)
     sp_listing_free(&l);
 }
 
+static void test_natures(void **state)
+{
+    (void)state;
+    static const char *const texts[][3] = {{"Passport X00000017", "P", "X00000017"},
+                                           {"Passport,X00000017", "P", "X00000017"},
+                                           {"P-X00000017", "P", "X00000017"},
+                                           {"p/x00000017", "P", "x00000017"},
+                                           {"Passport X00 00001", "P", "X0000001"},
+                                           {"X00 00001", "", "X0000001"},
+                                           {"X00000017 (Passport)", "P", "X00000017"},
+                                           {"PASSPORT NO X1", "P", "X1"},
+                                           {"Passport No. NO1", "P", "NO1"},
+                                           {"Passport number: X1", "P", "X1"},
+                                           {"ID card 123", "I", "123"},
+                                           {"Seaman's book: B123", "S", "B123"},
+                                           {"Laissez-passer X1", "Laissez-passer", "X1"},
+                                           {"Passport", "P", ""},
+                                           {"Passport ()", "", ""},
+                                           {")", "", ""},
+                                           {"PX1", "", "PX1"},
+                                           {"", "", ""}};
+    struct sp_fal_document document;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        sp_fal_document_split(&document, texts[i][0]);
+        if (strcmp(document.type, texts[i][1]) != 0 || strcmp(document.number, texts[i][2]) != 0)
+            fail_msg("'%s' is '%s' '%s'", texts[i][0], document.type, document.number);
+    }
+}
+
+#define CALL  "imo,voyage,port,last port,date of arrival,flag,surname,dob,nature and number of identity document\n"
+#define FIRST "9000001,V1,USMIA,NSNAS,2026-12-05,US,SAMPLE,1984-05-17,X1\n"
+
+static void test_other_calls(void **state)
+{
+    (void)state;
+    static const char *const others[] = {
+        "9000001,V1,USMIA,NSNAS,2026-12-06,US,SAMPLE,1984-05-17,X1\n",
+        "9000001,V1,USNYC,NSNAS,2026-12-05,US,SAMPLE,1984-05-17,X1\n",
+        "9000001,V1,USMIA,BSFPO,2026-12-05,US,SAMPLE,1984-05-17,X1\n",
+        "9000002,V1,USMIA,NSNAS,2026-12-05,US,SAMPLE,1984-05-17,X1\n",
+    };
+    char text[1000];
+    for (int i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, "%s%s%s", CALL, FIRST, others[i]);
+        check_refused(text, SP_E_FORMAT, "t.in line 3|another ship or voyage");
+    }
+    struct sp_listing *l = read_one(CALL FIRST "9000001,V1,US MIA,nsnas,05.12.2026,USA,SAMPLE,1984-05-17 ,X2\n"
+                                               "9000001,V1,USMIA,NSNAS,2026-12-05,PA,SAMPLE,1984-05-17,X3\n"
+                                               "9000001,V1,USMIA,NSNAS,2026-12-05,US,SAMPLE,1984-05-17\n");
+    check_deviation(l, 4, "a value of the ship differs");
+    check_deviation(l, 5, "8 fields, the header has 9");
+    assert_int_equal(l->deviation_count, 2);
+    sp_listing_free(&l);
+}
+
+static void test_legs(void **state)
+{
+    (void)state;
+    struct sp_listing *l =
+        read_one(SHIP "Date of arrival,2026-12-05\nLast port,NSNAS\nDate of departure,2026-12-06\n"
+                      "surname,dob\nSAMPLE,1984-05-17\n");
+    check_deviation(l, 9, "the departure is after the arrival");
+    assert_true(l->deviations[0].offset > 0);
+    check_id(l, "sea-9000001-v1-20261205-nsnas");
+    sp_listing_free(&l);
+    l = read_one("Ship,A\nIMO,9000001\nVoyage,V1\nPort of arrival,USMIA,Port of departure,NSNAS\n"
+                 "Date of arrival,2026-12-05\nVoyage,V2\nsurname,dob\nSAMPLE,1984-05-17\n");
+    assert_string_equal(l->legs[0].dep_port, "NSNAS");
+    assert_string_equal(l->legs[0].arr_port, "USMIA");
+    check_deviation(l, 6, "comes a second time");
+    check_id(l, "sea-9000001-v1-20261205-nsnas");
+    sp_listing_free(&l);
+}
+
+static void test_nothing_lost(void **state)
+{
+    (void)state;
+    struct sp_listing *l =
+        read_one(SHIP "Date of arrival,2026-12-05,Name of master,JOHN DOE\nLast port,NSNAS\n"
+                      "No.,surname,dob,nationality,type of identity document,number,issuing state,sex\n"
+                      "1,SAMPLE,17-MAY-1984 ,US ,Passport,X1,UTO ,F \n2,SAMPLE,1984-05-17,USA,Passport,,UTO,F\n"
+                      "3,SAMPLE,1984-05-17,USA,laissez-passer,X3,UTO,F\n");
+    check_deviation(l, 5, "nothing known in field 3");
+    check_deviation(l, 9, "an identity document without a number");
+    check_deviation(l, 10, "taken for F");
+    assert_int_equal(l->deviation_count, 3);
+    assert_string_equal(l->travellers[0].dob, "1984-05-17");
+    assert_string_equal(l->travellers[0].nationality, "USA");
+    assert_string_equal(l->travellers[0].documents[0].number, "X1");
+    assert_string_equal(l->travellers[0].documents[0].issuer, "UTO");
+    assert_int_equal(l->travellers[1].document_count, 0);
+    assert_string_equal(l->travellers[2].documents[0].type, "F");
+    sp_listing_free(&l);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -93,10 +189,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_titles),
-        cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_titles),       cmocka_unit_test(test_dates),       cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_natures),      cmocka_unit_test(test_other_calls), cmocka_unit_test(test_legs),
+        cmocka_unit_test(test_nothing_lost), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

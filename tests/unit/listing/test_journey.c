@@ -2,6 +2,9 @@
  * filled with. */
 #include "tests/unit/listing/read_text.h"
 
+#include "listing/csv.h"
+#include "listing/field.h"
+
 #define AIR(carrier, number)                                                                                       \
     "{\"mode\":\"air\",\"carrier\":\"" carrier "\",\"journey\":\"" number                                          \
     "\",\"legs\":[{\"dep_port\":\"JFK\",\"sched_dep\":\"2026-12-04\"}]}"
@@ -42,6 +45,47 @@ static void test_legs(void **state)
     assert_int_equal(sp_journey_id(id, l, last, 2, NULL), SP_OK); /* it arrives there */
     assert_string_equal(id, "air-zx-1-20261205-lis");
     sp_listing_free(&l);
+}
+
+/* Behind the minutes only seconds and a zone: nobody may lose twelve hours. */
+static void test_times(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"2026-12-04T06:20",      "2026-12-04 06:20",         "2026-12-04T06:20:59",
+                                       "2026-12-04T06:20Z",     "2026-12-04T06:20:59.5Z",   "2026-12-04 06:20 +01",
+                                       "2026-12-04T06:20-0500", "2026-12-04T06:20:00+05:30"};
+    static const char *const bad[] = {"2026-12-04 06:20 PM",   "2026-12-04T06:20xyz", "2026-12-04T06:2099",
+                                      "2026-12-04T06:20:",     "2026-12-04T06:20:6",  "2026-12-04T06:20+1",
+                                      "2026-12-04T06:20 Zulu", "2026-12-04T24:00"};
+    char time[17];
+    bool zone = false;
+    for (int i = 0; i < 8; i++) {
+        if (!sp_field_time(time, &zone, good[i]))
+            fail_msg("%s is a time", good[i]);
+        assert_string_equal(time, "2026-12-04T06:20");
+        assert_int_equal(zone, i > 2);
+    }
+    for (int i = 0; i < 8; i++)
+        if (sp_field_time(time, &zone, bad[i]))
+            fail_msg("%s is taken for %s", bad[i], time);
+}
+
+static void test_births(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "mode,carrier,journey,dep_port,sched_dep,surname,traveller_ref,dob\nair,ZX,1,JFK,2026-12-04,SAMPLE,A,2999-"
+        "02-03\n",
+        "UNH+1+PAXLST:D:05B:UN:IATA+1+01:F'BGM+745'TDT+20+ZX417'LOC+125+JFK'DTM+189:2612041820:201'LOC+87+LIS'"
+        "NAD+FL+++SAMPLE:AVA'DTM+329:29990203:102'RFF+ABO:A'UNT+10+1'"};
+    for (int i = 0; i < 2; i++) {
+        struct sp_listing *l = read_one(texts[i]);
+        assert_string_equal(l->travellers[0].dob, "");
+        check_deviation(l, l->travellers[0].segment, "the date of birth is in the future");
+        assert_int_equal(l->deviation_count, 1);
+        assert_int_equal(l->value_count, 1);
+        sp_listing_free(&l);
+    }
 }
 
 static void test_standing(void **state)
@@ -93,9 +137,65 @@ static void test_defaults(void **state)
     sp_listing_free_all(&all, count);
 }
 
+#define SHIPS                 "mode,vessel_id,journey,dep_port,arr_port,sched_dep,sched_arr,direction,vessel,surname,dob\n"
+#define LINE(id, times, rest) "sea," id ",V1,USMIA,NSNAS,2026-12-05," times "," rest ",SAMPLE,1991-02-03\n"
+
+/* What later lines say of the journey is the first line's, another journey, or said to be lost. */
+static void test_later_lines(void **state)
+{
+    (void)state;
+    check_refused("mode,registration,dep_port,sched_dep,surname,dob\n"
+                  "private,N1,TEB,2026-12-04,SAMPLE,1991-02-03\nprivate,N2,TEB,2026-12-04,SAMPLE,1992-02-03\n",
+                  SP_E_FORMAT, "line 3|private-n2-n2|private-n1-n1");
+    check_refused(SHIPS LINE("9000001", "", "exit,A") LINE("9000002", "", "exit,A"), SP_E_FORMAT,
+                  "line 3|split it");
+    check_refused(SHIPS "sea,9000001,V1,USMIA,NSNAS,5.12.26,,,A,SAMPLE,1991-02-03\n" LINE("9000001", "", "exit,A"),
+                  SP_E_FORMAT, "line 3|the first to none|sched_dep");
+    struct sp_listing *l =
+        read_one(SHIPS LINE("9000001", "2026-12-06", "exit,A") LINE("9000001", "2026-12-07", "exit,A")
+                     LINE("9000001", "2026-12-06", "entry,A") LINE("9000001 ", "", "exit,B")
+                         LINE("9000001", "", "out,A") LINE("9000001", "", "exit ,A") ",,,,,,,,,,\n");
+    check_deviation(l, 3, "sched_arr differs");
+    check_deviation(l, 4, "direction differs");
+    check_deviation(l, 5, "vessel differs");
+    check_deviation(l, 6, "direction must be");
+    check_deviation(l, 8, "empty fields");
+    assert_int_equal(l->deviation_count, 5);
+    assert_int_equal(l->traveller_count, 6);
+    sp_listing_free(&l);
+}
+
+/* What spreadsheets do to the first lines. */
+static void test_first_line(void **state)
+{
+    (void)state;
+    struct sp_listing *l = read_one("sep=;\r\nmode;carrier;journey;dep_port;sched_dep;traveller_ref\r\n"
+                                    "air;ZX;1;JFK;2026-12-04;T\r\n");
+    check_id(l, "air-zx-1-20261204-jfk");
+    assert_int_equal(l->deviation_count, 0);
+    assert_int_equal(l->travellers[0].segment, 3);
+    sp_listing_free(&l);
+    char text[SP_CSV_MAX_FIELD + 4000] = "mode,carrier,journey,dep_port,sched_dep,surname,dob\r";
+    while (strlen(text) < SP_CSV_MAX_FIELD + 2000) /* no LF at all, and a character across the byte 4096 */
+        strcat(text,
+               "air,ZX,1,JFK,2026-12-04,\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c\xc3\x9c,1991-02-03\r");
+    for (int i = 0; i < 2; i++) { /* whether it has two bytes or one before that */
+        l = read_one(text);
+        assert_int_equal(l->format, SP_LISTING_CSV);
+        sp_listing_free(&l);
+        memmove(text + 1, text, strlen(text) + 1);
+        text[0] = ' ';
+    }
+}
+
 static void test_formats(void **state)
 {
     (void)state;
+    struct sp_listing *ung = read_one("surname,dob,voyage,imo,port,date of departure\n"
+                                      "UNG,1984-05-17,V1,9000001,USMIA,2026-12-05\n");
+    assert_int_equal(ung->format, SP_LISTING_FAL6); /* somebody's name, no interchange */
+    assert_int_equal(ung->deviation_count, 0);
+    sp_listing_free(&ung);
     check_refused_bytes("pdf", "x", 1, SP_E_INVALID, "pdf|paxlst");
     check_refused_bytes(NULL, "", 0, SP_E_FORMAT, "t.in|empty");
     check_refused_bytes("csv", "{}", 2, SP_E_FORMAT, "t.in line 1");
@@ -116,8 +216,11 @@ static void test_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),     cmocka_unit_test(test_standing),
-        cmocka_unit_test(test_no_id),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_flight_numbers), cmocka_unit_test(test_legs),
+        cmocka_unit_test(test_standing),       cmocka_unit_test(test_times),
+        cmocka_unit_test(test_births),         cmocka_unit_test(test_no_id),
+        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_later_lines),
+        cmocka_unit_test(test_first_line),     cmocka_unit_test(test_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,33 @@ static void test_wrong_kinds(void **state)
     sp_listing_free(&l);
 }
 
+/* What stands beside the legs, or twice, is taken or named. */
+static void test_nothing_lost(void **state)
+{
+    (void)state;
+    struct sp_listing *l =
+        read_one("{\"journey\":{\"mode\":\"air\",\"carrier\":\"ZX\",\"number\":\"1\",\"date\":\"2026-12-04\","
+                 "\"dep_port\":\"jfk\"},\"legs\":[{\"arr_port\":\"LIS\",\"over_flight\":\"false\"},{\"over_"
+                 "flight\":\"true\"},"
+                 "{\"over_flight\":1},{\"over_flight\":\"perhaps\"}],\"travellers\":[{\"ref\":\"A\",\"REF\":\"B\","
+                 "\"documents\":[{\"issuer\":\"UTO\",\"expiry\":\"2030-01-01\"}]}]}");
+    check_id(l, "air-zx-1-20261204-jfk");
+    assert_false(l->legs[0].over_flight);
+    assert_true(l->legs[1].over_flight);
+    assert_true(l->legs[2].over_flight);
+    assert_string_equal(l->travellers[0].ref, "A");
+    check_deviation(l, 0, "over_flight must be");
+    check_deviation(l, 1, "REF stands twice");
+    check_deviation(l, 1, "a document without type and number");
+    assert_int_equal(l->deviation_count, 3);
+    sp_listing_free(&l);
+    l = read_one("{\"journey\":{\"date\":\"2026-12-09\",\"dep_port\":\"LIS\"},\"legs\":[{\"dep_port\":\"JFK\","
+                 "\"sched_dep\":\"2026-12-04\"},{\"dep_port\":\"LIS\",\"sched_dep\":\"2026-12-05T10:00\"}]}");
+    check_deviation(l, 0, "none of the legs'");
+    assert_int_equal(l->deviation_count, 1);
+    sp_listing_free(&l);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -115,10 +142,8 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_wrong_kinds),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_streams), cmocka_unit_test(test_wrong_kinds), cmocka_unit_test(test_nothing_lost),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

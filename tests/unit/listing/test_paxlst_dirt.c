@@ -77,12 +77,47 @@ static void test_no_time_after_tdt(void **state)
     free(text);
 }
 
+static void test_place_of_time(void **state)
+{
+    (void)state;
+    char *text = replaced(sample_close_out, "UNT+13", "UNT+14");
+    soil(text, "NAD+ZZZ", "DTM+189:2612052000:201'NAD+ZZZ", "a departure time after the last arrival is not kept");
+    assert_int_equal(dirty.listings[0]->deviations[0].segment, 10);
+    free(text);
+}
+
 static void test_time_missing(void **state)
 {
     (void)state;
     char *text = replaced(sample_close_out, "UNT+13", "UNT+12");
     soil(text, "DTM+189:2612041820:201'", "", "no scheduled departure");
     free(text);
+    text = replaced(sample_close_out, "UNT+13", "UNT+16");
+    soil(text, "TDT+20", "TDT+34+ZX417+++ZX'LOC+125+YYZ'LOC+87+JFK'TDT+20", NULL); /* an over-flight has none */
+    free(text);
+}
+
+/* Several legs whose times stand behind both ports: each leg keeps its own. */
+static void test_times_after_both_ports(void **state)
+{
+    (void)state;
+    static const char from[] = "LOC+125+JFK'\nDTM+189:2612041820:201'\nLOC+87+LIS'\nDTM+232:2612050610:201'";
+    static const char *const legs[] = {"LOC+92+YVR'LOC+92+YYZ'DTM+189:2612042320:201'DTM+232:2612050620:201'"
+                                       "LOC+92+YYZ'LOC+92+CDG'DTM+189:2612050920:201'DTM+232:2612052120:201'",
+                                       "LOC+125+YVR'LOC+87+YYZ'DTM+189:2612042320:201'DTM+232:2612050620:201'"
+                                       "LOC+125+YYZ'LOC+87+CDG'DTM+189:2612050920:201'DTM+232:2612052120:201'"};
+    for (int i = 0; i < 2; i++) {
+        char *text = replaced(sample_close_out, from, legs[i]);
+        struct read read = read_text(text, false);
+        const struct sp_listing *l = read.listings[0];
+        assert_int_equal(l->leg_count, 2);
+        assert_string_equal(l->legs[0].sched_dep, "2026-12-04T23:20");
+        assert_string_equal(l->legs[0].sched_arr, "2026-12-05T06:20");
+        assert_string_equal(l->legs[1].sched_dep, "2026-12-05T09:20");
+        assert_string_equal(l->legs[1].sched_arr, "2026-12-05T21:20");
+        read_free(&read);
+        free(text);
+    }
 }
 
 static void test_una_with_repetition(void **state)
@@ -128,6 +163,10 @@ static void test_telegram_header(void **state)
                                       "2 lines before the first segment");
     assert_int_equal(l->travellers[0].segment, 13);
     soil(sample_crew, "UNH", "QN GBRRMOK\r\n.YOWAAXH KL/041643\r\nUNH", "2 lines before the first segment");
+    soil(sample_crew, "UNH", "UNABLE TO PRINT\r\nUNH", "1 lines before the first segment");
+    soil(sample_passengers, "UNA:+.? '", "UNA:+.?'", "a UNA of eight bytes");
+    soil(sample_crew, "+01:F'", "+01'", "the first part has neither C nor F");
+    soil(sample_crew, "+01:F'", "+02'", NULL);
 }
 
 static void test_line_ends_and_spaces(void **state)
@@ -209,6 +248,20 @@ static void test_free_text_places(void **state)
     assert_string_equal(t->birth_place, "AMBER HILL GBR");
 }
 
+/* A port is its code: with the name in front no manifest would be found. */
+static void test_names_beside_codes(void **state)
+{
+    (void)state;
+    const struct sp_listing *l = soil(sample_passengers, "LOC+125+JFK'", "LOC+125+JFK:139:6:NEW YORK KENNEDY'",
+                                      "LOC+125 element 2 has content that is not kept");
+    assert_string_equal(l->legs[0].dep_port, "JFK");
+    const struct sp_traveller *t =
+        soil_first("LOC+91+UTO'", "LOC+91+UTO:162:5:UTOPIA'", "LOC+91 element 2 has content that is not kept");
+    assert_string_equal(t->documents[0].issuer, "UTO");
+    t = soil_first("LOC+178+JFK'", "LOC+178+JFK:::KENNEDY'", "LOC+178 element 2 has content that is not kept");
+    assert_string_equal(t->embark, "JFK");
+}
+
 static void test_empty_place(void **state)
 {
     (void)state;
@@ -249,6 +302,8 @@ static void test_wrong_counts(void **state)
     assert_int_equal(dirty.listings[0]->declared, 187);
     soil(sample_passengers, "CNT+42:2'", "CNT+41:2'", "CNT+41 says 2 crew, there are 0 (and 2 passengers)");
     soil(sample_passengers, "CNT+42:2'", "CNT+42:MANY'", "CNT has no number");
+    soil(sample_passengers, "CNT+42:2'", "CNT+42:00000002'", NULL);
+    soil(sample_passengers, "UNT+38+", "UNT+0000038+", NULL);
     soil(sample_passengers, "UNT+38+", "UNT+187+", "UNT says 187 segments, there are 38");
     soil(sample_passengers, "UNT+38+PAX001", "UNT+38+PAX002", "the reference of UNT is not that of UNH");
     soil(sample_passengers, "UNE+1+1", "UNE+2+1", "UNE says 2 messages, there are 1");
@@ -349,6 +404,12 @@ static void test_attributes(void **state)
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++U'", NULL)->sex, "X");
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++X'", NULL)->sex, "X");
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++f'", "ATT+2 has a code in lower case")->sex, "F");
+    assert_string_equal(soil_first("ATT+2++F'", "ATT+2++x'", "ATT+2 has a code in lower case")->sex, "X");
+    assert_string_equal(soil_first("LOC+91+UTO'", "LOC+91+US'", "kept in three")->documents[0].issuer, "USA");
+    assert_string_equal(
+        soil_first("LOC+91+UTO'", "LOC+91+UTOPIALAND'", "LOC+91 is no country's code")->documents[0].issuer,
+        "UTOPIALAND");
+    assert_string_equal(soil_first("NAT+2+UTO'", "NAT+2+US'", "kept in three")->nationality, "USA");
     assert_string_equal(soil_first("ATT+2++F'", "ATT+2++7'", "neither M nor F nor U")->sex, "");
     assert_string_equal(soil_first("NAT+2+UTO'", "NAT+2+UT'", "no country's code")->nationality, "UT");
     assert_string_equal(soil_first("NAT+2+UTO'", "NAT+2+uto'", "code in lower case")->nationality, "UTO");
@@ -397,7 +458,11 @@ static void test_no_names_in_notes(void **state)
                                          "SECRETNAME+1'",
                                          "CNT+42:SECRETNAME'",
                                          "FTX+SECRETNAME+++SECRETNAME'",
-                                         "TDT+SECRETNAME+SECRETNAME'"};
+                                         "TDT+SECRETNAME+SECRETNAME'",
+                                         "RFF+SECRET'",
+                                         "NAD+SECRET'",
+                                         "DOC+P:110:'111+SECRET'",
+                                         "DOC+SECRET'"};
     for (size_t i = 0; i < sizeof soiled / sizeof soiled[0]; i++) {
         char *text = replaced(sample_passengers, "LOC+174+UTO'", soiled[i]);
         struct read read = read_text(text, false), strict = read_text(text, true);
@@ -419,7 +484,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(several_references),
         TEST(no_time_after_tdt),
+        TEST(place_of_time),
         TEST(time_missing),
+        TEST(times_after_both_ports),
         TEST(una_with_repetition),
         TEST(other_separators),
         TEST(telegram_header),
@@ -429,6 +496,7 @@ int main(void)
         TEST(message_end_missing),
         TEST(loose_documents),
         TEST(free_text_places),
+        TEST(names_beside_codes),
         TEST(empty_place),
         TEST(unknown_place),
         TEST(final_destination),
