@@ -218,7 +218,7 @@ int sp_paxlst_number(struct sp_edifact_view view)
     while (view.length > 1 && *view.text == '0')
         view.text++, view.length--;
     for (size_t i = 0; i < view.length; i++) {
-        if (view.text[i] < '0' || view.text[i] > '9' || view.length > 6)
+        if (view.text[i] < '0' || view.text[i] > '9' || view.length > 9)
             return -1;
         value = 10 * value + view.text[i] - '0';
     }

@@ -105,7 +105,7 @@ const char *sp_paxlst_date(struct sp_paxlst_read *in, enum sp_edifact_century ce
 /* A code as it may stand in a message: up to `longest` letters and digits (of a qualifier 3), else "?" (it may be
  * anybody's name). */
 const char *sp_paxlst_code(struct sp_edifact_view view, size_t longest, char ret_code[8]);
-int sp_paxlst_number(struct sp_edifact_view view); /* -1: no number of up to 6 digits, zeros before it aside */
+int sp_paxlst_number(struct sp_edifact_view view); /* -1: no number of up to 9 digits, zeros before it aside */
 
 /* Notes. With options.strict each is the error. */
 void sp_paxlst_deviate(struct sp_paxlst_read *in, const char *format, ...) __attribute__((format(printf, 2, 3)));

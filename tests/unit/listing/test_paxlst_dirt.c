@@ -303,6 +303,8 @@ static void test_wrong_counts(void **state)
     soil(sample_passengers, "CNT+42:2'", "CNT+41:2'", "CNT+41 says 2 crew, there are 0 (and 2 passengers)");
     soil(sample_passengers, "CNT+42:2'", "CNT+42:MANY'", "CNT has no number");
     soil(sample_passengers, "CNT+42:2'", "CNT+42:00000002'", NULL);
+    soil(sample_passengers, "CNT+42:2'", "CNT+42:12345678'",
+         "CNT+42 says 12345678 passengers, there are 2 (and 0 crew)");
     soil(sample_passengers, "UNT+38+", "UNT+0000038+", NULL);
     soil(sample_passengers, "UNT+38+", "UNT+187+", "UNT says 187 segments, there are 38");
     soil(sample_passengers, "UNT+38+PAX001", "UNT+38+PAX002", "the reference of UNT is not that of UNH");
