@@ -32,125 +32,126 @@ static struct sp_mrz parsed(const char *text)
     return mrz;
 }
 
+static const struct {
+    const char *text;
+    enum sp_mrz_format format;
+    const char *type, *issuer, *number, *surname, *given, *nationality, *dob, *sex, *expiry, *optional[2];
+} specimen_rows[] = {
+    {TD3_SPECIMEN,
+     SP_MRZ_TD3,
+     "P",
+     "UTO",
+     "L898902C3",
+     "ERIKSSON",
+     "ANNA MARIA",
+     "UTO",
+     "1974-08-12",
+     "F",
+     "2012-04-15",
+     {"ZE184226B", ""}},
+    {TD1_SPECIMEN,
+     SP_MRZ_TD1,
+     "I",
+     "UTO",
+     "D23145890",
+     "ERIKSSON",
+     "ANNA MARIA",
+     "UTO",
+     "1974-08-12",
+     "F",
+     "2012-04-15",
+     {"", ""}},
+    {TD2_SPECIMEN,
+     SP_MRZ_TD2,
+     "I",
+     "UTO",
+     "D23145890",
+     "ERIKSSON",
+     "ANNA MARIA",
+     "UTO",
+     "1974-08-12",
+     "F",
+     "2012-04-15",
+     {"", ""}},
+    {MRVA_SPECIMEN,
+     SP_MRZ_MRVA,
+     "V",
+     "UTO",
+     "L8988901C",
+     "ERIKSSON",
+     "ANNA MARIA",
+     "XXX",
+     "1940-09-07",
+     "F",
+     "1996-12-10",
+     {"6ZE184226B", ""}},
+    {MRVB_SPECIMEN,
+     SP_MRZ_MRVB,
+     "V",
+     "UTO",
+     "L8988901C",
+     "ERIKSSON",
+     "ANNA MARIA",
+     "XXX",
+     "1940-09-07",
+     "F",
+     "1996-12-10",
+     {"", ""}},
+    {NORTHWIND_TD3,
+     SP_MRZ_TD3,
+     "P",
+     "UTO",
+     "X00000017",
+     "NORTHWIND",
+     "AVA MAE",
+     "UTO",
+     "1991-02-03",
+     "F",
+     "2031-06-30",
+     {"", ""}},
+    {SAMPLE_TD3,
+     SP_MRZ_TD3,
+     "P",
+     "USA",
+     "X00000025",
+     "O SAMPLE",
+     "BRAM",
+     "USA",
+     "2015-07-11",
+     "M",
+     "2029-01-01",
+     {"", ""}},
+    {NORTHWIND_TD1,
+     SP_MRZ_TD1,
+     "I",
+     "UTO",
+     "X00000041",
+     "NORTHWIND",
+     "AVA MAE",
+     "UTO",
+     "1991-02-03",
+     "F",
+     "2031-06-30",
+     {"", ""}},
+};
+
 static void specimens(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        enum sp_mrz_format format;
-        const char *type, *issuer, *number, *surname, *given, *nationality, *dob, *sex, *expiry, *optional[2];
-    } rows[] = {
-        {TD3_SPECIMEN,
-         SP_MRZ_TD3,
-         "P",
-         "UTO",
-         "L898902C3",
-         "ERIKSSON",
-         "ANNA MARIA",
-         "UTO",
-         "1974-08-12",
-         "F",
-         "2012-04-15",
-         {"ZE184226B", ""}},
-        {TD1_SPECIMEN,
-         SP_MRZ_TD1,
-         "I",
-         "UTO",
-         "D23145890",
-         "ERIKSSON",
-         "ANNA MARIA",
-         "UTO",
-         "1974-08-12",
-         "F",
-         "2012-04-15",
-         {"", ""}},
-        {TD2_SPECIMEN,
-         SP_MRZ_TD2,
-         "I",
-         "UTO",
-         "D23145890",
-         "ERIKSSON",
-         "ANNA MARIA",
-         "UTO",
-         "1974-08-12",
-         "F",
-         "2012-04-15",
-         {"", ""}},
-        {MRVA_SPECIMEN,
-         SP_MRZ_MRVA,
-         "V",
-         "UTO",
-         "L8988901C",
-         "ERIKSSON",
-         "ANNA MARIA",
-         "XXX",
-         "1940-09-07",
-         "F",
-         "1996-12-10",
-         {"6ZE184226B", ""}},
-        {MRVB_SPECIMEN,
-         SP_MRZ_MRVB,
-         "V",
-         "UTO",
-         "L8988901C",
-         "ERIKSSON",
-         "ANNA MARIA",
-         "XXX",
-         "1940-09-07",
-         "F",
-         "1996-12-10",
-         {"", ""}},
-        {NORTHWIND_TD3,
-         SP_MRZ_TD3,
-         "P",
-         "UTO",
-         "X00000017",
-         "NORTHWIND",
-         "AVA MAE",
-         "UTO",
-         "1991-02-03",
-         "F",
-         "2031-06-30",
-         {"", ""}},
-        {SAMPLE_TD3,
-         SP_MRZ_TD3,
-         "P",
-         "USA",
-         "X00000025",
-         "O SAMPLE",
-         "BRAM",
-         "USA",
-         "2015-07-11",
-         "M",
-         "2029-01-01",
-         {"", ""}},
-        {NORTHWIND_TD1,
-         SP_MRZ_TD1,
-         "I",
-         "UTO",
-         "X00000041",
-         "NORTHWIND",
-         "AVA MAE",
-         "UTO",
-         "1991-02-03",
-         "F",
-         "2031-06-30",
-         {"", ""}},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct sp_mrz mrz = parsed(rows[i].text);
-        assert_int_equal(mrz.format, rows[i].format);
-        assert_string_equal(mrz.type, rows[i].type);
-        assert_string_equal(mrz.issuer, rows[i].issuer);
-        assert_string_equal(mrz.number, rows[i].number);
-        assert_string_equal(mrz.surname, rows[i].surname);
-        assert_string_equal(mrz.given, rows[i].given);
-        assert_string_equal(mrz.nationality, rows[i].nationality);
-        assert_string_equal(mrz.dob, rows[i].dob);
-        assert_string_equal(mrz.sex, rows[i].sex);
-        assert_string_equal(mrz.expiry, rows[i].expiry);
-        assert_string_equal(mrz.optional[0], rows[i].optional[0]);
-        assert_string_equal(mrz.optional[1], rows[i].optional[1]);
+    for (size_t i = 0; i < sizeof specimen_rows / sizeof specimen_rows[0]; i++) {
+        struct sp_mrz mrz = parsed(specimen_rows[i].text);
+        assert_int_equal(mrz.format, specimen_rows[i].format);
+        assert_string_equal(mrz.type, specimen_rows[i].type);
+        assert_string_equal(mrz.issuer, specimen_rows[i].issuer);
+        assert_string_equal(mrz.number, specimen_rows[i].number);
+        assert_string_equal(mrz.surname, specimen_rows[i].surname);
+        assert_string_equal(mrz.given, specimen_rows[i].given);
+        assert_string_equal(mrz.nationality, specimen_rows[i].nationality);
+        assert_string_equal(mrz.dob, specimen_rows[i].dob);
+        assert_string_equal(mrz.sex, specimen_rows[i].sex);
+        assert_string_equal(mrz.expiry, specimen_rows[i].expiry);
+        assert_string_equal(mrz.optional[0], specimen_rows[i].optional[0]);
+        assert_string_equal(mrz.optional[1], specimen_rows[i].optional[1]);
         assert_int_equal(mrz.failed, 0);
         assert_int_equal(mrz.remarks.count, 0);
         assert_false(mrz.name_cut);

@@ -6,16 +6,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/file.h"
 #include "image/image.h"
+#include "tests/support/command.h"
 #include "tests/support/folder.h"
 #include "tests/unit/document/make_dg2.h"
 #include "tests/unit/image/encode_jp2.h"
@@ -56,33 +55,9 @@ static int tear_down(void **state)
 static int run(const char *const *arguments)
 {
     const char *argv[16] = {program, "manifest", "portrait"};
-    int pipe_ends[2];
     for (int i = 0; arguments[i]; i++)
         argv[i + 3] = arguments[i];
-    assert_int_equal(pipe(pipe_ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        alarm(60);
-        unsetenv("SALLYPORT_CONFIG"); /* it needs none */
-        if (chdir(folder) < 0)
-            _exit(126);
-        dup2(pipe_ends[1], STDOUT_FILENO);
-        dup2(pipe_ends[1], STDERR_FILENO);
-        close(pipe_ends[0]);
-        execv(program, (char *const *)argv);
-        _exit(127);
-    }
-    close(pipe_ends[1]);
-    size_t used = 0;
-    for (ssize_t got; (got = read(pipe_ends[0], output + used, sizeof output - 1 - used)) > 0;)
-        used += (size_t)got;
-    output[used] = '\0';
-    close(pipe_ends[0]);
-    int result = 0;
-    while (waitpid(child, &result, 0) < 0)
-        assert_int_equal(errno, EINTR);
-    return WIFEXITED(result) ? WEXITSTATUS(result) : 128 + WTERMSIG(result);
+    return test_command_run(output, sizeof output, folder, argv);
 }
 #define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
 

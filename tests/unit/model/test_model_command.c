@@ -4,15 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/file.h"
+#include "tests/support/command.h"
 
 static char program[1024], source[1024];
 static char directory[] = "/tmp/sallyport-test-model-XXXXXX";
@@ -33,30 +32,7 @@ static int run(const char *const *arguments)
     const char *argv[16] = {program};
     for (int i = 0; arguments[i]; i++)
         argv[i + 1] = arguments[i];
-    int pipe_ends[2];
-    assert_int_equal(pipe(pipe_ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        alarm(60);
-        if (chdir(directory) < 0)
-            _exit(126);
-        dup2(pipe_ends[1], STDOUT_FILENO);
-        dup2(pipe_ends[1], STDERR_FILENO);
-        close(pipe_ends[0]);
-        execv(program, (char *const *)argv);
-        _exit(127);
-    }
-    close(pipe_ends[1]);
-    size_t used = 0;
-    for (ssize_t got; (got = read(pipe_ends[0], output + used, sizeof output - 1 - used)) > 0;)
-        used += (size_t)got;
-    output[used] = '\0';
-    close(pipe_ends[0]);
-    int state = 0;
-    while (waitpid(child, &state, 0) < 0)
-        assert_int_equal(errno, EINTR);
-    return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+    return test_command_run(output, sizeof output, directory, argv);
 }
 
 #define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
