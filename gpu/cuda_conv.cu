@@ -1,31 +1,30 @@
 #include "gpu/cuda_conv.cuh"
 
-/* Warps of 64 or 32 rows by 32 channels. The small tiles are for small batches, which would leave multiprocessors
- * idle, and for few channels. */
-typedef sp_conv_kernel<128, 128, 64, 32> conv_128x128;
-typedef sp_conv_kernel<128, 64, 64, 32> conv_128x64;
-typedef sp_conv_kernel<64, 64, 32, 32> conv_64x64;
-typedef sp_conv_kernel<64, 32, 32, 32> conv_64x32;
-
-static_assert(SP_CUDA_CONV_OC % 128 == 0, "weights are padded to whole tiles");
+template <class tile> static int launch(void *stream, const struct sp_cuda_conv *args)
+{
+    using kernel = sp_conv_kernel<tile>;
+    return sp_launch<kernel>(stream, kernel::blocks(*args), *args);
+}
 
 extern "C" int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args, enum sp_cuda_tile tile)
 {
     switch (tile) {
+    case SP_TILE_256X128:
+        return launch<sp_tile_256x128>(stream, args);
     case SP_TILE_128X128:
-        return sp_launch<conv_128x128>(stream, conv_128x128::blocks(*args), *args);
+        return launch<sp_tile_128x128>(stream, args);
     case SP_TILE_128X64:
-        return sp_launch<conv_128x64>(stream, conv_128x64::blocks(*args), *args);
+        return launch<sp_tile_128x64>(stream, args);
     case SP_TILE_64X64:
-        return sp_launch<conv_64x64>(stream, conv_64x64::blocks(*args), *args);
+        return launch<sp_tile_64x64>(stream, args);
     default:
-        return sp_launch<conv_64x32>(stream, conv_64x32::blocks(*args), *args);
+        return launch<sp_tile_64x32>(stream, args);
     }
 }
 
 extern "C" void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2])
 {
-    static const int sizes[SP_TILE_COUNT][2] = {{128, 128}, {128, 64}, {64, 64}, {64, 32}};
+    static const int sizes[SP_TILE_COUNT][2] = {{256, 128}, {128, 128}, {128, 64}, {64, 64}, {64, 32}};
     ret_size[0] = sizes[tile][0];
     ret_size[1] = sizes[tile][1];
 }

@@ -44,7 +44,7 @@ struct sp_cuda_conv {
 #define SP_CUDA_CONV_K  32  /* one step along k */
 #define SP_CUDA_CONV_OC 128 /* weights are padded to a multiple of it */
 /* Tiles [rows][output channels] to choose from. */
-enum sp_cuda_tile { SP_TILE_128X128, SP_TILE_128X64, SP_TILE_64X64, SP_TILE_64X32, SP_TILE_COUNT };
+enum sp_cuda_tile { SP_TILE_256X128, SP_TILE_128X128, SP_TILE_128X64, SP_TILE_64X64, SP_TILE_64X32, SP_TILE_COUNT };
 int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args, enum sp_cuda_tile tile);
 /* Rows and columns of a tile. */
 void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2]);

@@ -23,15 +23,15 @@ static size_t length;
 static int favourite, convs; /* what our clock likes; how many implicit products it has seen */
 static char folder[] = "/tmp/sallyport-choice-XXXXXX";
 
-/* Convolutions of 3 x 3 and 1 x 1, with and without a sum; 5 x 5 px, so that at batch 3 every tile makes another
- * number of blocks. */
+/* Convolutions of 3 x 3 and 1 x 1, with and without a sum; 12 x 12 px, so that at batch 1 and 3 every tile makes
+ * another number of blocks. */
 static void make_model(void)
 {
     struct onnx_maker *maker = onnx_maker_new(11);
     struct random random = {7};
     static float data[128 * 8 * 9];
     random_fill(&random, data, sizeof data / sizeof data[0]);
-    onnx_maker_input(maker, "x", 4, (int64_t[]){0, 8, 5, 5});
+    onnx_maker_input(maker, "x", 4, (int64_t[]){0, 8, 12, 12});
     onnx_maker_floats(maker, "w3", 4, (int64_t[]){128, 8, 3, 3}, data);
     onnx_maker_floats(maker, "w1", 4, (int64_t[]){128, 8, 1, 1}, data + 100);
     onnx_maker_floats(maker, "w2", 4, (int64_t[]){121, 8, 1, 1}, data + 200);
@@ -85,8 +85,8 @@ static struct sp_engine *open_in(const char *cache_dir)
 
 static const char *kernel_of(int choice)
 {
-    static const char *const names[] = {"cuda:implicit 128x128", "cuda:implicit 128x64", "cuda:implicit 64x64",
-                                        "cuda:implicit 64x32", "cuda:cublaslt"};
+    static const char *const names[] = {"cuda:implicit 256x128", "cuda:implicit 128x128", "cuda:implicit 128x64",
+                                        "cuda:implicit 64x64",   "cuda:implicit 64x32",   "cuda:cublaslt"};
     return names[choice];
 }
 
