@@ -1,9 +1,9 @@
 # The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
 add_library(sallyport_cuda MODULE
   cuda_module.c cuda_build_id.c cuda_device.c cuda_span.c cuda_tune.c
-  cuda_net.c cuda_step.c cuda_plan.c cuda_build.c cuda_build_product.c cuda_build_move.c cuda_build_element.c
+  cuda_net.c cuda_step.c cuda_plan.c cuda_build.c cuda_build_product.c cuda_build_move.c cuda_build_element.c cuda_build_separable.c
   cuda_weights.c cuda_gemm.c
-  cuda_conv.cu cuda_depthwise.cu cuda_window.cu cuda_map.cu cuda_reduce.cu
+  cuda_conv.cu cuda_depthwise.cu cuda_separable.cu cuda_window.cu cuda_map.cu cuda_reduce.cu
   cuda_pixels.cu cuda_pixels.c
   cuda_match.cu cuda_match.c cuda_match_plan.c cuda_match_bound.c cuda_gallery.c cuda_slab.c)
 # The last bit of a resampled picture is the CPU's.

@@ -66,6 +66,9 @@ struct sp_cuda_act sp_cuda_build_act(const struct sp_act *act);
 /* The slope of an activation as a vector; place NONE where it has none. */
 struct sp_cuda_ref sp_cuda_build_slope(struct sp_cuda_build *build, const struct sp_act *act);
 
+/* When all steps are there: which depthwise convolutions the pointwise ones behind them can make as well. */
+void sp_cuda_build_separable(struct sp_cuda_plan *plan);
+
 /* One function per layer, in three files. */
 void sp_cuda_build_conv(struct sp_cuda_build *build);
 void sp_cuda_build_matmul(struct sp_cuda_build *build);

@@ -17,10 +17,23 @@
 #include "common/status.h"
 #include "gpu/cuda_kernels.h"
 
-/* What a convolution can be given to: one of the implicit product's tiles, or the library. */
-enum sp_cuda_choice { SP_CHOICE_LIBRARY = SP_TILE_COUNT, SP_CHOICE_COUNT };
+/* What a convolution can be given to: one of the implicit product's tiles, the library, or one of the tiles that
+ * make the depthwise convolution before it as well. */
+enum sp_cuda_choice {
+    SP_CHOICE_LIBRARY = SP_TILE_COUNT,
+    SP_CHOICE_SEPARABLE,
+    SP_CHOICE_COUNT = SP_CHOICE_SEPARABLE + SP_TILE_COUNT
+};
+/* Of a depthwise convolution: another step makes it. */
+#define SP_CHOICE_TAKEN 1
 
-#define SP_CUDA_LAYER_WORDS  26
+/* The tile of a choice that is not the library. */
+static inline enum sp_cuda_tile sp_cuda_choice_tile(int choice)
+{
+    return (enum sp_cuda_tile)(choice < SP_CHOICE_SEPARABLE ? choice : choice - SP_CHOICE_SEPARABLE);
+}
+
+#define SP_CUDA_LAYER_WORDS  40
 #define SP_CUDA_IDENTITY     192
 #define SP_CUDA_MOST_CHOICES 16384
 

@@ -61,24 +61,30 @@ SP_BOTH void sp_write(void *data, int type, int64_t at, float value)
         static_cast<float *>(data)[at] = value;
 }
 
-/* Eight channels of one output pixel: add the residual, activate, zero what lies past `channels`, round, store.
- * at: offset of the first of them in the image, channel: its number. */
+/* Eight channels of one output pixel: activate, zero what lies past `channels`, round. channel: the first's number.
+ */
+SP_BOTH sp_half8 sp_finished8(const float (&sum)[8], const sp_cuda_act &act, int channel, int channels)
+{
+    sp_half8 result;
+    SP_UNROLL
+    for (int i = 0; i < 8; i++) {
+        float slope = act.kind == SP_ACT_PRELU ? act.slope[channel + i] : 0;
+        result.at[i] = sp_round(channel + i < channels ? sp_act_of(act, slope, sum[i]) : 0.0f);
+    }
+    return result;
+}
+
+/* The same after the residual was added, and store. at: offset of the first channel in the image. */
 SP_BOTH void sp_finish8(float (&sum)[8], const void *residual, void *out, int64_t at, const sp_cuda_act &act,
                         int channel, int channels)
 {
-    sp_half8 result;
     if (residual) {
         sp_half8 other = sp_load8(static_cast<const sp_half *>(residual) + at);
         SP_UNROLL
         for (int i = 0; i < 8; i++)
             sum[i] += sp_float(other.at[i]);
     }
-    SP_UNROLL
-    for (int i = 0; i < 8; i++) {
-        float slope = act.kind == SP_ACT_PRELU ? act.slope[channel + i] : 0;
-        result.at[i] = sp_round(channel + i < channels ? sp_act_of(act, slope, sum[i]) : 0.0f);
-    }
-    sp_store8(static_cast<sp_half *>(out) + at, result);
+    sp_store8(static_cast<sp_half *>(out) + at, sp_finished8(sum, act, channel, channels));
 }
 
 /* Which eight channels of which pixel the global thread number `number` has. */

@@ -63,6 +63,14 @@ struct sp_cuda_depthwise {
 };
 int sp_cuda_depthwise_launch(void *stream, const struct sp_cuda_depthwise *args);
 
+/* A depthwise convolution, and the pointwise one (1x1, stride 1, no padding, one bias) that reads it: depth.out and
+ * depth.residual are not used, point.x neither. Every tile but the largest. */
+struct sp_cuda_separable {
+    struct sp_cuda_depthwise depth;
+    struct sp_cuda_conv point;
+};
+int sp_cuda_separable_launch(void *stream, const struct sp_cuda_separable *args, enum sp_cuda_tile tile);
+
 /* Any other grouped convolution, one output number per thread. weights f32 [oc][taps][channels / group]. */
 struct sp_cuda_grouped {
     const void *x;

@@ -29,8 +29,10 @@
 #endif
 #ifdef __CUDA_ARCH__
 #define SP_UNROLL _Pragma("unroll")
+#define SP_ROLL   _Pragma("unroll 1")
 #else
 #define SP_UNROLL
+#define SP_ROLL
 #endif
 
 /* Where a thread is. Blocks form one line. */

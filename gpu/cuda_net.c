@@ -19,7 +19,7 @@ struct sp_cuda_net {
     struct sp_cuda_stream *stream;
     struct sp_cuda_blas *blas;   /* NULL where no step is a library product */
     struct sp_cuda_gemm **gemms; /* [steps] */
-    uint8_t *choices;            /* [steps][MOST_SIZES]: of convolutions */
+    uint8_t *choices;            /* [steps][MOST_SIZES]: enum sp_cuda_choice, of convolutions */
     void *constants, *arena;
     void *inputs, *outputs; /* on the device: port after port, each as many items as the graph in use */
     void *pinned_inputs, *pinned_outputs;
@@ -165,6 +165,8 @@ static enum sp_status choose(struct sp_cuda_net *net, struct sp_cuda_choices *ch
                 status = sp_cuda_tune(&choice, choices, net->plan, &net->plan->steps[i], net->gemms[i], &memory,
                                       net->stream, err);
             net->choices[i * MOST_SIZES + which] = (uint8_t)choice;
+            if (choice >= SP_CHOICE_SEPARABLE)
+                net->choices[(net->plan->steps[i].takes - 1) * MOST_SIZES + which] = SP_CHOICE_TAKEN;
         }
     }
     if (!status)

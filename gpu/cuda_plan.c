@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "gpu/cuda_build.h"
+#include "gpu/cuda_choice.h"
 
 typedef void build_fn(struct sp_cuda_build *build);
 
@@ -170,6 +171,8 @@ static enum sp_status place_buffers(struct sp_cuda_plan *plan, struct sp_err *er
         touch(plan, &step->c, i);
         touch(plan, &step->residual, i);
         touch(plan, &step->out, i);
+        if (step->takes) /* what is depthwise may be read as late as here */
+            touch(plan, &plan->steps[step->takes - 1].x, i);
     }
     struct sp_plan_item *items = calloc((size_t)plan->buffer_count + 1, sizeof *items);
     if (!items)
@@ -208,8 +211,10 @@ enum sp_status sp_cuda_plan_new(struct sp_cuda_plan **ret_plan, const struct sp_
         count_uses(&build);
         build_layers(&build);
     }
-    if (!build.status)
+    if (!build.status) {
+        sp_cuda_build_separable(plan);
         build.status = place_buffers(plan, err);
+    }
     free(build.views);
     free(build.images);
     free(build.uploads);
@@ -249,13 +254,18 @@ const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_c
         sp_layer_text(plan->program, step->layer, layer, sizeof layer);
     else if (step->out.place == SP_PLACE_OUTPUT)
         snprintf(layer, sizeof layer, "output '%.60s'", plan->program->outputs[step->out.index].name);
-    bool tile = step->kind == SP_STEP_CONV && choice < SP_TILE_COUNT;
-    int sides[2] = {0, 0};
-    if (tile)
-        sp_cuda_tile_size((enum sp_cuda_tile)choice, sides);
-    snprintf(text, size, "%s cuda:%s", layer,
-             kernels[step->kind == SP_STEP_CONV && !tile ? SP_STEP_GEMM : step->kind]);
-    if (tile)
+    const char *kernel = kernels[step->kind];
+    if (step->kind == SP_STEP_DEPTHWISE && choice == SP_CHOICE_TAKEN)
+        kernel = "in the next";
+    if (step->kind == SP_STEP_CONV && choice == SP_CHOICE_LIBRARY)
+        kernel = kernels[SP_STEP_GEMM];
+    if (step->kind == SP_STEP_CONV && choice >= SP_CHOICE_SEPARABLE)
+        kernel = "separable";
+    snprintf(text, size, "%s cuda:%s", layer, kernel);
+    if (step->kind == SP_STEP_CONV && choice != SP_CHOICE_LIBRARY) {
+        int sides[2];
+        sp_cuda_tile_size(sp_cuda_choice_tile(choice), sides);
         snprintf(text + strlen(text), size - strlen(text), " %dx%d", sides[0], sides[1]);
+    }
     return text;
 }

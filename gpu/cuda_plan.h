@@ -73,6 +73,7 @@ struct sp_cuda_step {
         bool relu, add, f32_output;
     } product;     /* GEMM; CONV where the library could do it as well (n > 0) */
     int batch_dim; /* MAP: which of its dims grows */
+    int takes;     /* CONV that can make the DEPTHWISE step before it as well: that step's number + 1; else 0 */
     struct sp_cuda_ref x, b, c, out, residual, weights, bias, slope, tables[2];
     struct sp_cuda_ref product_bias; /* as the library wants it */
 };
@@ -99,7 +100,8 @@ struct sp_cuda_plan {
 enum sp_status sp_cuda_plan_new(struct sp_cuda_plan **ret_plan, const struct sp_program *program,
                                 struct sp_err *err);
 void sp_cuda_plan_free(struct sp_cuda_plan **plan);
-/* "conv 3x3 s2 g1 32->64 @..." or "to image", into text; returns text. choice: of a CONV (enum sp_cuda_choice). */
+/* "conv 3x3 s2 g1 32->64 @..." or "to image", into text; returns text. choice: of a CONV or DEPTHWISE (enum
+ * sp_cuda_choice). */
 const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, int choice,
                               char *text, size_t size);
 

@@ -1,5 +1,7 @@
 #include "gpu/cuda_step.h"
 
+#include "gpu/cuda_choice.h"
+
 struct run {
     const struct sp_cuda_plan *plan;
     const struct sp_cuda_step *step;
@@ -25,7 +27,7 @@ static void *address(const struct run *run, const struct sp_cuda_ref *ref)
     }
 }
 
-static enum sp_status run_conv(const struct run *run, enum sp_cuda_tile tile)
+static struct sp_cuda_conv conv_of(const struct run *run)
 {
     struct sp_cuda_conv args = run->step->conv;
     args.x = address(run, &run->step->x);
@@ -37,20 +39,39 @@ static enum sp_status run_conv(const struct run *run, enum sp_cuda_tile tile)
     args.out = address(run, &run->step->out);
     args.act.slope = address(run, &run->step->slope);
     args.n *= run->memory->batch;
+    return args;
+}
+
+static enum sp_status run_conv(const struct run *run, enum sp_cuda_tile tile)
+{
+    struct sp_cuda_conv args = conv_of(run);
     return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_conv_launch(run->stream, &args, tile));
+}
+
+static struct sp_cuda_depthwise depthwise_of(const struct run *run, const struct sp_cuda_step *step)
+{
+    struct sp_cuda_depthwise args = step->depthwise;
+    args.x = address(run, &step->x);
+    args.weights = address(run, &step->weights);
+    args.bias = address(run, &step->bias);
+    args.residual = address(run, &step->residual);
+    args.out = address(run, &step->out);
+    args.act.slope = address(run, &step->slope);
+    args.n *= run->memory->batch;
+    return args;
 }
 
 static enum sp_status run_depthwise(const struct run *run)
 {
-    struct sp_cuda_depthwise args = run->step->depthwise;
-    args.x = address(run, &run->step->x);
-    args.weights = address(run, &run->step->weights);
-    args.bias = address(run, &run->step->bias);
-    args.residual = address(run, &run->step->residual);
-    args.out = address(run, &run->step->out);
-    args.act.slope = address(run, &run->step->slope);
-    args.n *= run->memory->batch;
+    struct sp_cuda_depthwise args = depthwise_of(run, run->step);
     return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_depthwise_launch(run->stream, &args));
+}
+
+static enum sp_status run_separable(const struct run *run, enum sp_cuda_tile tile)
+{
+    struct sp_cuda_separable args = {.depth = depthwise_of(run, &run->plan->steps[run->step->takes - 1]),
+                                     .point = conv_of(run)};
+    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_separable_launch(run->stream, &args, tile));
 }
 
 static enum sp_status run_grouped(const struct run *run)
@@ -208,11 +229,14 @@ enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp
                       .err = err};
     switch (step->kind) {
     case SP_STEP_CONV:
-        return choice < SP_TILE_COUNT ? run_conv(&run, (enum sp_cuda_tile)choice) : run_product(&run, gemm, stream);
+        if (choice == SP_CHOICE_LIBRARY)
+            return run_product(&run, gemm, stream);
+        return choice < SP_CHOICE_SEPARABLE ? run_conv(&run, sp_cuda_choice_tile(choice))
+                                            : run_separable(&run, sp_cuda_choice_tile(choice));
     case SP_STEP_GEMM:
         return run_product(&run, gemm, stream);
     case SP_STEP_DEPTHWISE:
-        return run_depthwise(&run);
+        return choice == SP_CHOICE_TAKEN ? SP_OK : run_depthwise(&run);
     case SP_STEP_GROUPED:
         return run_grouped(&run);
     case SP_STEP_POOL:

@@ -5,6 +5,8 @@
 #define SHORT_US 100.0 /* what is longer is timed alone */
 #define WORTH    0.97  /* less than that of the rule's time, or the rule stays */
 
+#define MOST_AGAIN 4
+
 int sp_cuda_tune_rule(const struct sp_cuda_step *step, bool library, int batch, int multiprocessors)
 {
     const struct sp_cuda_conv *conv = &step->conv;
@@ -21,9 +23,18 @@ int sp_cuda_tune_rule(const struct sp_cuda_step *step, bool library, int batch, 
     return SP_TILE_64X32;
 }
 
-struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_step *step, int batch)
+/* The depthwise convolution that a step can make as well, or NULL. */
+static const struct sp_cuda_step *taken_by(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step)
 {
+    return step->takes ? &plan->steps[step->takes - 1] : NULL;
+}
+
+struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, int batch)
+{
+    static const struct sp_cuda_depthwise none = {0};
     const struct sp_cuda_conv *c = &step->conv;
+    const struct sp_cuda_step *taken = taken_by(plan, step);
+    const struct sp_cuda_depthwise *d = taken ? &taken->depthwise : &none;
     return (struct sp_cuda_layer){{c->n * batch,
                                    c->h,
                                    c->w,
@@ -44,7 +55,19 @@ struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_step *step, int bat
                                    (int32_t)c->act.kind,
                                    step->residual.place != SP_PLACE_NONE,
                                    step->tables[0].place != SP_PLACE_NONE,
-                                   step->product.n > 0}};
+                                   step->product.n > 0,
+                                   taken != NULL,
+                                   d->h,
+                                   d->w,
+                                   d->kernel[0],
+                                   d->kernel[1],
+                                   d->stride[0],
+                                   d->stride[1],
+                                   d->dilation[0],
+                                   d->dilation[1],
+                                   d->pad[0],
+                                   d->pad[1],
+                                   (int32_t)d->act.kind}};
 }
 
 struct timing {
@@ -94,32 +117,45 @@ static enum sp_status time_choice(const struct timing *t, int choice, double *re
     return status;
 }
 
-/* A tile that is more than half empty in its channels is never the best. */
+/* A tile that is more than half empty in its channels is never the best, nor is making a depthwise convolution more
+ * than MOST_AGAIN times. */
 static bool sensible(const struct sp_cuda_step *step, const struct sp_cuda_gemm *gemm, int choice)
 {
     int size[2];
     if (choice == SP_CHOICE_LIBRARY)
         return gemm != NULL;
-    sp_cuda_tile_size((enum sp_cuda_tile)choice, size);
-    return choice == SP_TILE_64X32 || step->conv.out_pitch > size[1] / 2;
+    enum sp_cuda_tile tile = sp_cuda_choice_tile(choice);
+    sp_cuda_tile_size(tile, size);
+    if (choice >= SP_CHOICE_SEPARABLE &&
+        (!step->takes || tile < SP_TILE_128X128 || step->conv.out_pitch > MOST_AGAIN * size[1]))
+        return false;
+    return tile == SP_TILE_64X32 || step->conv.out_pitch > size[1] / 2;
 }
 
 static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
 {
     struct sp_cuda *cuda = sp_cuda_stream_device(t->stream);
-    double best = 0;
+    struct timing depthwise = *t;
+    double best = 0,
+           apart = 0; /* apart: what a choice that leaves the depthwise convolution to itself costs besides */
     enum sp_status status = sp_cuda_event_new(&t->marks[0], cuda, true, t->err);
     if (!status)
         status = sp_cuda_event_new(&t->marks[1], cuda, true, t->err);
+    if (!status && t->step->takes) {
+        depthwise = *t;
+        depthwise.step = taken_by(t->plan, t->step);
+        status = time_choice(&depthwise, 0, &apart);
+    }
     if (!status)
         status = time_choice(t, rule, &best);
     *ret_choice = rule;
-    best *= WORTH;
+    best = (best + apart) * WORTH;
     for (int choice = 0; choice < SP_CHOICE_COUNT && !status; choice++) {
         double us = 0;
         if (choice == rule || !sensible(t->step, t->gemm, choice))
             continue;
         status = time_choice(t, choice, &us);
+        us += choice < SP_CHOICE_SEPARABLE ? apart : 0;
         if (!status && us < best) {
             best = us;
             *ret_choice = choice;
@@ -143,7 +179,7 @@ enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_choices *choices, co
                             const struct sp_cuda_memory *memory, struct sp_cuda_stream *stream, struct sp_err *err)
 {
     const struct sp_cuda_facts *facts = sp_cuda_facts(sp_cuda_stream_device(stream));
-    struct sp_cuda_layer layer = sp_cuda_tune_layer(step, memory->batch);
+    struct sp_cuda_layer layer = sp_cuda_tune_layer(plan, step, memory->batch);
     int rule = sp_cuda_tune_rule(step, gemm != NULL, memory->batch, facts->multiprocessors);
     struct timing timing = {
         .plan = plan, .step = step, .gemm = gemm, .memory = memory, .stream = stream, .err = err};

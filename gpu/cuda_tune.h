@@ -9,8 +9,9 @@
 /* The rule: the library where it can, else the largest tile that gives every multiprocessor a block. */
 int sp_cuda_tune_rule(const struct sp_cuda_step *step, bool library, int batch, int multiprocessors);
 
-/* The layer at this batch size, as the table knows it. */
-struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_step *step, int batch);
+/* The layer at this batch size, as the table knows it, with the depthwise one that it could make as well. */
+struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
+                                        int batch);
 
 /* The choice for one step at memory->batch. gemm: NULL where the library cannot. Blocking; runs the step's kernels
  * on whatever is in memory. */

@@ -23,8 +23,8 @@ static size_t length;
 static int favourite, convs; /* what our clock likes; how many implicit products it has seen */
 static char folder[] = "/tmp/sallyport-choice-XXXXXX";
 
-/* Convolutions of 3 x 3 and 1 x 1, with and without a sum; 12 x 12 px, so that at batch 1 and 3 every tile makes
- * another number of blocks. */
+/* Convolutions of 3 x 3 and 1 x 1, with and without a sum, and one whose input a depthwise one makes; 12 x 12 px,
+ * so that at batch 1 and 3 every tile makes another number of blocks. */
 static void make_model(void)
 {
     struct onnx_maker *maker = onnx_maker_new(11);
@@ -35,6 +35,7 @@ static void make_model(void)
     onnx_maker_floats(maker, "w3", 4, (int64_t[]){128, 8, 3, 3}, data);
     onnx_maker_floats(maker, "w1", 4, (int64_t[]){128, 8, 1, 1}, data + 100);
     onnx_maker_floats(maker, "w2", 4, (int64_t[]){121, 8, 1, 1}, data + 200);
+    onnx_maker_floats(maker, "depth", 4, (int64_t[]){8, 1, 3, 3}, data + 250);
     onnx_maker_floats(maker, "bias", 1, (int64_t[]){128}, data + 300);
     onnx_maker_node(maker, "Conv", "x w3 bias", "a");
     onnx_maker_list(maker, "pads", 4, (int64_t[]){1, 1, 1, 1});
@@ -43,8 +44,13 @@ static void make_model(void)
     onnx_maker_node(maker, "Relu", "sum", "y");
     onnx_maker_node(maker, "Conv", "x w2", "c");
     onnx_maker_node(maker, "Relu", "c", "z");
+    onnx_maker_node(maker, "Conv", "x depth", "d");
+    onnx_maker_list(maker, "pads", 4, (int64_t[]){1, 1, 1, 1});
+    onnx_maker_int(maker, "group", 8);
+    onnx_maker_node(maker, "Conv", "d w1 bias", "v");
     onnx_maker_output(maker, "y");
     onnx_maker_output(maker, "z");
+    onnx_maker_output(maker, "v");
     bytes = onnx_maker_pack(maker, &length);
     onnx_maker_free(&maker);
 }
@@ -57,20 +63,35 @@ static int64_t blocks_of(const struct sp_cuda_conv *conv, int tile)
     return (pixels + size[0] - 1) / size[0] * ((conv->out_pitch + size[1] - 1) / size[1]);
 }
 
-/* A launch of the implicit product is its blocks and its arguments. */
+/* A launch is its blocks and its arguments; by their size one knows the kernel. */
 static double like_favourite(const void *payload, size_t size)
 {
     struct {
         int64_t blocks;
         struct sp_cuda_conv conv;
-    } launch;
-    if (size != sizeof launch)
+    } product;
+    struct {
+        int64_t blocks;
+        struct sp_cuda_separable both;
+    } separable;
+    struct {
+        int64_t blocks;
+        struct sp_cuda_depthwise depthwise;
+    } depthwise;
+    if (size == sizeof depthwise)
+        return 1;
+    if (size == sizeof separable) {
+        memcpy(&separable, payload, sizeof separable);
+        return favourite >= SP_CHOICE_SEPARABLE &&
+                       separable.blocks == blocks_of(&separable.both.point, favourite - SP_CHOICE_SEPARABLE)
+                   ? 5
+                   : 50;
+    }
+    if (size != sizeof product)
         return favourite == SP_CHOICE_LIBRARY ? 5 : 50;
-    memcpy(&launch, payload, sizeof launch);
+    memcpy(&product, payload, sizeof product);
     convs++;
-    if (favourite == SP_CHOICE_LIBRARY)
-        return 50;
-    return launch.blocks == blocks_of(&launch.conv, favourite) ? 5 : 20;
+    return favourite < SP_TILE_COUNT && product.blocks == blocks_of(&product.conv, favourite) ? 5 : 20;
 }
 
 static struct sp_engine *open_in(const char *cache_dir)
@@ -85,19 +106,22 @@ static struct sp_engine *open_in(const char *cache_dir)
 
 static const char *kernel_of(int choice)
 {
-    static const char *const names[] = {"cuda:implicit 256x128", "cuda:implicit 128x128", "cuda:implicit 128x64",
-                                        "cuda:implicit 64x64",   "cuda:implicit 64x32",   "cuda:cublaslt"};
+    static const char *const names[] = {"cuda:implicit 256x128",  "cuda:implicit 128x128",  "cuda:implicit 128x64",
+                                        "cuda:implicit 64x64",    "cuda:implicit 64x32",    "cuda:cublaslt",
+                                        "cuda:separable 256x128", "cuda:separable 128x128", "cuda:separable 128x64",
+                                        "cuda:separable 64x64",   "cuda:separable 64x32"};
     return names[choice];
 }
 
 struct seen {
-    int convs, as_wanted[SP_CHOICE_COUNT];
+    int convs, as_wanted[SP_CHOICE_COUNT], taken;
 };
 
 static void count_line(void *context, const char *text)
 {
     struct seen *seen = context;
     seen->convs += strncmp(text, "conv", 4) == 0;
+    seen->taken += strstr(text, "cuda:in the next") != NULL;
     for (int i = 0; i < SP_CHOICE_COUNT; i++)
         seen->as_wanted[i] += strncmp(text, "conv", 4) == 0 && strstr(text, kernel_of(i)) != NULL;
 }
@@ -115,7 +139,7 @@ static struct seen load(struct sp_engine *engine, int batch, int *ret_convs)
     *ret_convs = convs;
     sp_net_describe(net, count_line, &seen);
     sp_net_free(&net);
-    assert_int_equal(seen.convs, 3);
+    assert_int_equal(seen.convs, 5);
     return seen;
 }
 
@@ -126,10 +150,14 @@ static void every_choice_computes_the_same(void **state)
     (void)state;
     for (favourite = 0; favourite < SP_CHOICE_COUNT; favourite++) {
         int ran;
+        if (favourite == SP_CHOICE_SEPARABLE + SP_TILE_256X128) /* there is none */
+            continue;
         c.tested = open_in(NULL);
         struct seen seen = load(c.tested, BATCH, &ran);
-        /* The 3 x 3 one cannot be the library's. */
-        assert_int_equal(seen.as_wanted[favourite], favourite == SP_CHOICE_LIBRARY ? 2 : 3);
+        /* The 3 x 3 one cannot be the library's, and one alone has a depthwise one to make. */
+        int wanted = favourite < SP_CHOICE_LIBRARY ? 4 : favourite == SP_CHOICE_LIBRARY ? 3 : 1;
+        assert_int_equal(seen.as_wanted[favourite], wanted);
+        assert_int_equal(seen.taken, favourite >= SP_CHOICE_SEPARABLE);
         compare_bytes(&c, bytes, length, kernel_of(favourite));
         sp_engine_free(&c.tested);
     }
@@ -144,7 +172,7 @@ static void without_a_clock_the_rule(void **state)
     plain_device_clock(NULL);
     struct sp_engine *engine = open_in(folder);
     struct seen seen = load(engine, BATCH, &ran);
-    assert_int_equal(seen.as_wanted[SP_CHOICE_LIBRARY], 2);
+    assert_int_equal(seen.as_wanted[SP_CHOICE_LIBRARY], 3);
     assert_int_equal(ran, 0); /* nobody counted */
     sp_engine_free(&engine);
     assert_int_equal(rmdir(folder), 0); /* and nothing was written */
@@ -178,7 +206,7 @@ static int start_again(bool *ret_measured, char *ret_note)
     struct seen seen = load(engine, 1, &ran);
     sp_engine_note(engine, ret_note, 320);
     sp_engine_free(&engine);
-    *ret_measured = ran > 50; /* 3 convolutions x 2 or more tiles x 13 launches */
+    *ret_measured = ran > 50; /* 4 convolutions x 2 or more tiles x 13 launches */
     for (int i = 0; i < SP_CHOICE_COUNT; i++)
         best = seen.as_wanted[i] > seen.as_wanted[best] ? i : best;
     return best;
