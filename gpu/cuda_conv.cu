@@ -9,9 +9,9 @@ typedef sp_conv_kernel<64, 32, 32, 32> conv_64x32;
 
 static_assert(SP_CUDA_CONV_OC % 128 == 0, "weights are padded to whole tiles");
 
-extern "C" int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args, enum sp_cuda_tile tile)
+extern "C" int SP_LAUNCHER(conv)(void *stream, const struct sp_cuda_conv *args)
 {
-    switch (tile) {
+    switch (args->tile) {
     case SP_TILE_128X128:
         return sp_launch<conv_128x128>(stream, conv_128x128::blocks(*args), *args);
     case SP_TILE_128X64:
@@ -21,11 +21,4 @@ extern "C" int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args
     default:
         return sp_launch<conv_64x32>(stream, conv_64x32::blocks(*args), *args);
     }
-}
-
-extern "C" void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2])
-{
-    static const int sizes[SP_TILE_COUNT][2] = {{128, 128}, {128, 64}, {64, 64}, {64, 32}};
-    ret_size[0] = sizes[tile][0];
-    ret_size[1] = sizes[tile][1];
 }

@@ -9,6 +9,8 @@
 
 #include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 constexpr int sp_conv_step = SP_CUDA_CONV_K;
 constexpr int sp_conv_row = sp_conv_step + 8; /* halfs of a row in shared memory */
 constexpr int sp_conv_stages = 3;
@@ -225,5 +227,7 @@ template <int tile_m, int tile_n, int warp_m, int warp_n> struct sp_conv_kernel 
         store(a, here, m0, n0, sum);
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

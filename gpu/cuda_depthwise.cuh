@@ -5,6 +5,8 @@
 
 #include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 struct sp_depthwise_kernel {
     using args = sp_cuda_depthwise;
     static constexpr int threads = 256, shared = 0;
@@ -94,5 +96,7 @@ struct sp_grouped_kernel {
         out[at] = sp_round(sp_act_of(a.act, a.act.kind == SP_ACT_PRELU ? a.act.slope[oc] : 0, sum));
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

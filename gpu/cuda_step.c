@@ -1,6 +1,7 @@
 #include "gpu/cuda_step.h"
 
 struct run {
+    const struct sp_cuda_kernels *kernels; /* of the net's precision */
     const struct sp_cuda_plan *plan;
     const struct sp_cuda_step *step;
     const struct sp_cuda_memory *memory;
@@ -37,7 +38,8 @@ static enum sp_status run_conv(const struct run *run, enum sp_cuda_tile tile)
     args.out = address(run, &run->step->out);
     args.act.slope = address(run, &run->step->slope);
     args.n *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_conv_launch(run->stream, &args, tile));
+    args.tile = tile;
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->conv(run->stream, &args));
 }
 
 static enum sp_status run_depthwise(const struct run *run)
@@ -50,7 +52,7 @@ static enum sp_status run_depthwise(const struct run *run)
     args.out = address(run, &run->step->out);
     args.act.slope = address(run, &run->step->slope);
     args.n *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_depthwise_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->depthwise(run->stream, &args));
 }
 
 static enum sp_status run_grouped(const struct run *run)
@@ -63,7 +65,7 @@ static enum sp_status run_grouped(const struct run *run)
     args.out = address(run, &run->step->out);
     args.act.slope = address(run, &run->step->slope);
     args.n *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_grouped_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->grouped(run->stream, &args));
 }
 
 static enum sp_status run_window(const struct run *run)
@@ -74,14 +76,14 @@ static enum sp_status run_window(const struct run *run)
         args.x = x;
         args.out = out;
         args.n *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pool_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->pool(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_PAD) {
         struct sp_cuda_pad args = run->step->pad;
         args.x = x;
         args.out = out;
         args.n *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pad_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->pad(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_RESIZE) {
         struct sp_cuda_resize args = run->step->resize;
@@ -90,13 +92,13 @@ static enum sp_status run_window(const struct run *run)
         args.rows = address(run, &run->step->tables[0]);
         args.columns = address(run, &run->step->tables[1]);
         args.n *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_resize_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->resize(run->stream, &args));
     }
     struct sp_cuda_planes args = run->step->planes;
     args.x = x;
     args.out = out;
     args.n *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_planes_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->planes(run->stream, &args));
 }
 
 static enum sp_status run_map(const struct run *run)
@@ -108,7 +110,7 @@ static enum sp_status run_map(const struct run *run)
     args.c.data = address(run, &run->step->c);
     args.slope.data = address(run, &run->step->slope);
     args.dims[run->step->batch_dim] *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_map_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->map(run->stream, &args));
 }
 
 static enum sp_status run_wide(const struct run *run)
@@ -120,7 +122,7 @@ static enum sp_status run_wide(const struct run *run)
     args.c = address(run, &run->step->c);
     args.act.slope = address(run, &run->step->slope);
     args.pixels *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_wide_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->wide(run->stream, &args));
 }
 
 static enum sp_status run_move(const struct run *run)
@@ -131,20 +133,20 @@ static enum sp_status run_move(const struct run *run)
         args.x = x;
         args.out = out;
         args.rows *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pieces_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->pieces(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_ZERO) {
         struct sp_cuda_zero args = run->step->zero;
         args.out = out;
         args.count *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_zero_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->zero(run->stream, &args));
     }
     struct sp_cuda_gather args = run->step->gather;
     args.x = x;
     args.out = out;
     args.index = address(run, &run->step->tables[0]);
     args.outer *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_gather_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->gather(run->stream, &args));
 }
 
 static enum sp_status run_along(const struct run *run)
@@ -156,14 +158,14 @@ static enum sp_status run_along(const struct run *run)
         args.out = out;
         if (args.kept_rank)
             args.kept[0] *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_reduce_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->reduce(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_SOFTMAX) {
         struct sp_cuda_softmax args = run->step->softmax;
         args.x = x;
         args.out = out;
         args.outer *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_softmax_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->softmax(run->stream, &args));
     }
     struct sp_cuda_norm args = run->step->norm;
     args.x = x;
@@ -172,7 +174,7 @@ static enum sp_status run_along(const struct run *run)
     args.shift = address(run, &run->step->bias);
     args.act.slope = address(run, &run->step->slope);
     args.items *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_norm_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->norm(run->stream, &args));
 }
 
 static enum sp_status run_matmul(const struct run *run)
@@ -186,7 +188,7 @@ static enum sp_status run_matmul(const struct run *run)
         args.m *= run->memory->batch;
     else
         args.blocks *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_matmul_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->matmul(run->stream, &args));
 }
 
 static enum sp_status run_product(const struct run *run, struct sp_cuda_gemm *gemm, struct sp_cuda_stream *stream)
@@ -200,7 +202,8 @@ enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp
                                 struct sp_cuda_gemm *gemm, int choice, const struct sp_cuda_memory *memory,
                                 struct sp_cuda_stream *stream, struct sp_err *err)
 {
-    struct run run = {.plan = plan,
+    struct run run = {.kernels = sp_cuda_kernels_of(plan->program->precision),
+                      .plan = plan,
                       .step = step,
                       .memory = memory,
                       .cuda = sp_cuda_stream_device(stream),

@@ -21,7 +21,7 @@ int sp_cuda_tune_rule(const struct sp_cuda_step *step, bool library, int batch, 
     return SP_TILE_64X32;
 }
 
-struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_step *step, int batch)
+struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, int batch)
 {
     const struct sp_cuda_conv *c = &step->conv;
     return (struct sp_cuda_layer){{c->n * batch,
@@ -44,7 +44,8 @@ struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_step *step, int bat
                                    (int32_t)c->act.kind,
                                    step->residual.place != SP_PLACE_NONE,
                                    step->tables[0].place != SP_PLACE_NONE,
-                                   step->product.n > 0}};
+                                   step->product.n > 0,
+                                   (int32_t)plan->program->precision}};
 }
 
 struct timing {
@@ -143,7 +144,7 @@ enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_choices *choices, co
                             const struct sp_cuda_memory *memory, struct sp_cuda_stream *stream, struct sp_err *err)
 {
     const struct sp_cuda_facts *facts = sp_cuda_facts(sp_cuda_stream_device(stream));
-    struct sp_cuda_layer layer = sp_cuda_tune_layer(step, memory->batch);
+    struct sp_cuda_layer layer = sp_cuda_tune_layer(plan, step, memory->batch);
     int rule = sp_cuda_tune_rule(step, gemm != NULL, memory->batch, facts->multiprocessors);
     struct timing timing = {
         .plan = plan, .step = step, .gemm = gemm, .memory = memory, .stream = stream, .err = err};

@@ -10,7 +10,8 @@
 int sp_cuda_tune_rule(const struct sp_cuda_step *step, bool library, int batch, int multiprocessors);
 
 /* The layer at this batch size, as the table knows it. */
-struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_step *step, int batch);
+struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
+                                        int batch);
 
 /* The choice for one step at memory->batch. gemm: NULL where the library cannot. Blocking; runs the step's kernels
  * on whatever is in memory. */
