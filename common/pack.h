@@ -21,6 +21,7 @@ enum sp_align_kind {
 };
 enum sp_pack_metric { SP_PACK_L2, SP_PACK_COSINE };
 enum sp_colour { SP_COLOUR_RGB, SP_COLOUR_BGR };
+enum sp_pack_precision { SP_PACK_FP16, SP_PACK_BF16 }; /* of a device's activations and weights (gpu/engine.h) */
 
 /* One net of a pack: where it is and how pixels become its input: (x - mean[c]) * scale, c in the net's colour order. */
 struct sp_pack_net {
@@ -31,6 +32,7 @@ struct sp_pack_net {
     float mean[3];
     float scale;
     int width, height; /* input size in px; detectors: the largest letterbox used */
+    enum sp_pack_precision precision;
 };
 
 struct sp_pack_detector {

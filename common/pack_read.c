@@ -14,6 +14,7 @@ struct field {
     size_t offset;   /* in the section's struct */
     double min, max; /* FLOAT and INT; TEXT and FILE: max = size of the array */
     const char *choices;
+    bool optional; /* where it is absent, 0 stays */
 };
 
 struct reading {
@@ -33,6 +34,7 @@ static const struct field net_fields[] = {
     {"scale", FIELD_FLOAT, NET(scale), 1e-6, 1e3, NULL},
     {"width", FIELD_INT, NET(width), 16, 8192, NULL},
     {"height", FIELD_INT, NET(height), 16, 8192, NULL},
+    {"precision", FIELD_CHOICE, NET(precision), 0, 0, "fp16|bf16", true},
     {0},
 };
 
@@ -184,13 +186,15 @@ static enum sp_status read_field(struct reading *r, const struct sp_yaml_entry *
     return sp_fail(r->err, SP_E_INTERNAL, "pack field %s has no type", field->key);
 }
 
-/* All fields of a table below `section` ("" or "detector.strong."); each is required. */
+/* All fields of a table below `section` ("" or "detector.strong."). */
 static enum sp_status read_fields(struct reading *r, const char *section, const struct field *fields, void *base)
 {
     for (const struct field *field = fields; field->key; field++) {
         char key[128];
         snprintf(key, sizeof key, "%s%s", section, field->key);
         const struct sp_yaml_entry *entry = take(r, key);
+        if (!entry && field->optional)
+            continue;
         if (!entry)
             return sp_fail(r->err, SP_E_FORMAT, "%s: key %s is missing (docs/models.md describes it)",
                            r->yaml->source, key);

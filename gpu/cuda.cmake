@@ -1,9 +1,16 @@
+# The nets' kernels, once for each precision of their 16-bit floats (gpu/cuda_launch.cuh).
+foreach(precision f16 bf16)
+  add_library(sp_cuda_${precision} OBJECT cuda_conv.cu cuda_depthwise.cu cuda_separable.cu cuda_window.cu cuda_map.cu cuda_reduce.cu)
+  target_include_directories(sp_cuda_${precision} PRIVATE ${CMAKE_SOURCE_DIR})
+endforeach()
+target_compile_definitions(sp_cuda_bf16 PRIVATE SP_BF16)
+
 # The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
 add_library(sallyport_cuda MODULE
   cuda_module.c cuda_build_id.c cuda_device.c cuda_span.c cuda_tune.c
   cuda_net.c cuda_step.c cuda_plan.c cuda_build.c cuda_build_product.c cuda_build_move.c cuda_build_element.c cuda_build_separable.c
   cuda_weights.c cuda_gemm.c
-  cuda_conv.cu cuda_depthwise.cu cuda_separable.cu cuda_window.cu cuda_map.cu cuda_reduce.cu
+  cuda_kernels.c $<TARGET_OBJECTS:sp_cuda_f16> $<TARGET_OBJECTS:sp_cuda_bf16>
   cuda_pixels.cu cuda_pixels.c
   cuda_match.cu cuda_match.c cuda_match_plan.c cuda_match_bound.c cuda_gallery.c cuda_slab.c)
 # The last bit of a resampled picture is the CPU's.

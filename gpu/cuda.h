@@ -6,7 +6,7 @@
 #include "gpu/backend.h"
 
 /* Grows with every change of struct sp_backend_ops or of what crosses it; a module of another build is refused. */
-#define SP_CUDA_MODULE_VERSION 4
+#define SP_CUDA_MODULE_VERSION 5
 
 /* The one symbol of sallyport_cuda.so: its table, or NULL for a version it was not built with. */
 typedef const struct sp_backend_ops *sp_cuda_module_fn(unsigned version);

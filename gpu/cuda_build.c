@@ -101,8 +101,13 @@ struct sp_cuda_ref sp_cuda_build_take(struct sp_cuda_build *build, void *data, s
 
 struct sp_cuda_ref sp_cuda_build_take_halfs(struct sp_cuda_build *build, uint16_t *data, size_t count)
 {
-    if (data && sp_cuda_overflows(data, count))
-        sp_cuda_build_fail(build, SP_E_UNSUPPORTED, "its weights are too large for 16-bit floats; use backend cpu");
+    enum sp_precision precision = build->program->precision;
+    if (data && sp_cuda_overflows(data, precision, count))
+        sp_cuda_build_fail(build, SP_E_UNSUPPORTED,
+                           precision == SP_PRECISION_BF16
+                               ? "its weights are too large for bf16; use backend cpu"
+                               : "its weights are too large for fp16 (over 65504); set the net's precision to bf16 "
+                                 "in pack.yaml, or use backend cpu");
     return sp_cuda_build_take(build, data, count * sizeof *data);
 }
 
@@ -149,7 +154,7 @@ static void image_strides(const int64_t *dims, int64_t *ret_strides)
 bool sp_cuda_view_is_image(const struct sp_cuda_view *view)
 {
     int64_t strides[4];
-    if (view->rank != 4 || view->type != SP_CUDA_F16 || view->at.bytes % 16 || (view->dims[1] % 8 && !view->image))
+    if (view->rank != 4 || view->type != SP_CUDA_HALF || view->at.bytes % 16 || (view->dims[1] % 8 && !view->image))
         return false;
     image_strides(view->dims, strides);
     for (int i = 0; i < 4; i++)
@@ -161,7 +166,7 @@ bool sp_cuda_view_is_image(const struct sp_cuda_view *view)
 /* Bytes of one item, rounded up so that the next item's image is aligned wherever dim 0 is the batch. */
 static struct sp_cuda_view place_image(struct sp_cuda_build *build, const int64_t *dims)
 {
-    struct sp_cuda_view view = {.type = SP_CUDA_F16, .rank = 4, .image = true};
+    struct sp_cuda_view view = {.type = SP_CUDA_HALF, .rank = 4, .image = true};
     memcpy(view.dims, dims, 4 * sizeof *dims);
     image_strides(dims, view.strides);
     view.at = sp_cuda_build_buffer(build, dims[0] * view.strides[0] * 2);

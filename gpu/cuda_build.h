@@ -41,7 +41,7 @@ bool sp_cuda_view_is_dense(const struct sp_cuda_view *view);
 bool sp_cuda_view_is_image(const struct sp_cuda_view *view);
 static inline int64_t sp_cuda_type_bytes(enum sp_cuda_type type)
 {
-    return type == SP_CUDA_F16 ? 2 : 4;
+    return type == SP_CUDA_HALF ? 2 : 4;
 }
 /* A new place for the layer's output, which the view is then of. */
 struct sp_cuda_view sp_cuda_build_image(struct sp_cuda_build *build, int value);

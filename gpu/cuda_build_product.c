@@ -1,7 +1,5 @@
 /* Convolutions and matrix products: which kernel, with which weights. */
-#include <stdlib.h>
 #include "gpu/cuda_build.h"
-#include "gpu/cuda_half.h"
 #include "gpu/cuda_weights.h"
 
 /* What the layer says, with the scale that it takes in. */
@@ -61,14 +59,6 @@ static bool library_act(const struct sp_act *act)
     return act->kind == SP_ACT_NONE || act->kind == SP_ACT_RELU;
 }
 
-static uint16_t *half_vector(const float *from, size_t count)
-{
-    uint16_t *halfs = malloc(count * sizeof *halfs + 1);
-    for (size_t i = 0; halfs && i < count; i++)
-        halfs[i] = sp_half_bits(from[i]);
-    return halfs;
-}
-
 struct operands {
     struct sp_cuda_view x, residual, out;
 };
@@ -94,17 +84,19 @@ static void emit_implicit(struct sp_cuda_build *build, const struct sp_cuda_sour
 {
     int pitch = sp_cuda_pitch(source->ic), out_pitch = sp_cuda_pitch(source->oc);
     int k = source->window.kernel[0] * source->window.kernel[1] * pitch;
+    enum sp_precision precision = build->program->precision;
     int columns = (k + SP_CUDA_CONV_K - 1) / SP_CUDA_CONV_K * SP_CUDA_CONV_K;
     int rows = (out_pitch + SP_CUDA_CONV_OC - 1) / SP_CUDA_CONV_OC * SP_CUDA_CONV_OC;
-    struct sp_cuda_ref weights =
-        sp_cuda_build_take_halfs(build, sp_cuda_pack_conv(source, rows, columns), (size_t)rows * (size_t)columns);
+    struct sp_cuda_ref weights = sp_cuda_build_take_halfs(
+        build, sp_cuda_pack_conv(source, precision, rows, columns), (size_t)rows * (size_t)columns);
     struct sp_cuda_ref bias = sp_cuda_build_constant(build, border->bias,
                                                      (size_t)border->row_classes * (size_t)border->column_classes *
                                                          (size_t)out_pitch * sizeof(float));
     bool library = pointwise(&source->window) && library_act(&build->layer->act) && !border->row_class;
     struct sp_cuda_ref halfs = {0}, tables[2] = {{0}, {0}};
     if (library)
-        halfs = sp_cuda_build_take_halfs(build, half_vector(border->bias, (size_t)out_pitch), (size_t)out_pitch);
+        halfs = sp_cuda_build_take_halfs(build, sp_cuda_pack_halfs(border->bias, precision, (size_t)out_pitch),
+                                         (size_t)out_pitch);
     if (border->row_class) {
         tables[0] = sp_cuda_build_constant(build, border->row_class, (size_t)source->oh * sizeof(int));
         tables[1] = sp_cuda_build_constant(build, border->column_class, (size_t)source->ow * sizeof(int));
@@ -141,8 +133,8 @@ static void emit_depthwise(struct sp_cuda_build *build, const struct sp_cuda_sou
                            const struct operands *at)
 {
     int pitch = sp_cuda_pitch(source->oc), taps = source->window.kernel[0] * source->window.kernel[1];
-    struct sp_cuda_ref weights =
-        sp_cuda_build_take_halfs(build, sp_cuda_pack_depthwise(source), (size_t)taps * (size_t)pitch);
+    struct sp_cuda_ref weights = sp_cuda_build_take_halfs(
+        build, sp_cuda_pack_depthwise(source, build->program->precision), (size_t)taps * (size_t)pitch);
     struct sp_cuda_ref bias = sp_cuda_build_vector(build, build->layer->inputs[2], source->oc, pitch);
     struct sp_cuda_ref slope = sp_cuda_build_slope(build, &build->layer->act);
     struct sp_cuda_step *step = sp_cuda_build_step(build, SP_STEP_DEPTHWISE);
@@ -241,10 +233,10 @@ static bool emit_library(struct sp_cuda_build *build, int64_t rows, int64_t k, i
     const struct sp_value *b = &build->program->values.at[layer->inputs[1]];
     if (!b->data || b->rank != 2 || k % 8 || n % 8 || sp_value_is_constant(build->program, layer->inputs[0]))
         return false;
-    struct sp_cuda_view a = sp_cuda_value_typed(build, layer->inputs[0], SP_CUDA_F16);
+    struct sp_cuda_view a = sp_cuda_value_typed(build, layer->inputs[0], SP_CUDA_HALF);
     struct sp_cuda_view out = sp_cuda_build_dense(build, layer->output, SP_CUDA_F32);
-    struct sp_cuda_ref weights =
-        sp_cuda_build_take_halfs(build, sp_cuda_pack_matrix(b->data, k, n), (size_t)(k * n));
+    struct sp_cuda_ref weights = sp_cuda_build_take_halfs(
+        build, sp_cuda_pack_matrix(b->data, build->program->precision, k, n), (size_t)(k * n));
     struct sp_cuda_ref bias = sp_cuda_build_vector(build, layer->inputs[2], n, n);
     struct sp_cuda_step *step = sp_cuda_build_step(build, SP_STEP_GEMM);
     if (!step)

@@ -6,9 +6,9 @@ template <class tile> static int launch(void *stream, const struct sp_cuda_conv 
     return sp_launch<kernel>(stream, kernel::blocks(*args), *args);
 }
 
-extern "C" int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args, enum sp_cuda_tile tile)
+extern "C" int SP_LAUNCHER(conv)(void *stream, const struct sp_cuda_conv *args)
 {
-    switch (tile) {
+    switch (args->tile) {
     case SP_TILE_256X128:
         return launch<sp_tile_256x128>(stream, args);
     case SP_TILE_128X128:
@@ -20,11 +20,4 @@ extern "C" int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args
     default:
         return launch<sp_tile_64x32>(stream, args);
     }
-}
-
-extern "C" void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2])
-{
-    static const int sizes[SP_TILE_COUNT][2] = {{256, 128}, {128, 128}, {128, 64}, {64, 64}, {64, 32}};
-    ret_size[0] = sizes[tile][0];
-    ret_size[1] = sizes[tile][1];
 }

@@ -8,8 +8,11 @@
 #ifndef SALLYPORT_GPU_CUDA_CONV_CUH
 #define SALLYPORT_GPU_CUDA_CONV_CUH
 
+#include "gpu/cuda_finish.cuh"
 #include "gpu/cuda_tile.cuh"
 
+inline namespace SP_ELEMENT
+{
 /* Farther down than any image reaches, and above where even that does not reach it. */
 constexpr int sp_conv_below = 1 << 29, sp_conv_above = -(1 << 30);
 
@@ -182,5 +185,7 @@ template <class tile> struct sp_conv_kernel {
         tile::store(here, m0, n0, sum, finish{a});
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

@@ -1,12 +1,12 @@
 #include "gpu/cuda_depthwise.cuh"
 
-extern "C" int sp_cuda_depthwise_launch(void *stream, const struct sp_cuda_depthwise *args)
+extern "C" int SP_LAUNCHER(depthwise)(void *stream, const struct sp_cuda_depthwise *args)
 {
     using kernel = sp_depthwise_kernel;
     return sp_launch<kernel>(stream, sp_blocks(kernel::count(*args), kernel::threads), *args);
 }
 
-extern "C" int sp_cuda_grouped_launch(void *stream, const struct sp_cuda_grouped *args)
+extern "C" int SP_LAUNCHER(grouped)(void *stream, const struct sp_cuda_grouped *args)
 {
     using kernel = sp_grouped_kernel;
     return sp_launch<kernel>(stream, sp_blocks(kernel::count(*args), kernel::threads), *args);

@@ -5,6 +5,8 @@
 
 #include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 /* A pixel's window: its item's image, and where the first tap lies. */
 struct sp_depthwise_window {
     int64_t item; /* offset of the image */
@@ -148,5 +150,7 @@ struct sp_grouped_kernel {
         out[at] = sp_round(sp_act_of(a.act, a.act.kind == SP_ACT_PRELU ? a.act.slope[oc] : 0, sum));
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

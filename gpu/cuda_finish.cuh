@@ -5,6 +5,8 @@
 #include "gpu/cuda_kernels.h"
 #include "gpu/cuda_launch.cuh"
 
+inline namespace SP_ELEMENT
+{
 /* As the reference's, comparison by comparison, so that NaN and equality go the same way. */
 SP_BOTH float sp_act_rare(int kind, float a, float b, float x)
 {
@@ -49,13 +51,13 @@ SP_BOTH float sp_act_of(const sp_cuda_act &act, float slope, float x)
 
 SP_BOTH float sp_read(const void *data, int type, int64_t at)
 {
-    return type == SP_CUDA_F16 ? sp_float(static_cast<const sp_half *>(data)[at])
-                               : static_cast<const float *>(data)[at];
+    return type == SP_CUDA_HALF ? sp_float(static_cast<const sp_half *>(data)[at])
+                                : static_cast<const float *>(data)[at];
 }
 
 SP_BOTH void sp_write(void *data, int type, int64_t at, float value)
 {
-    if (type == SP_CUDA_F16)
+    if (type == SP_CUDA_HALF)
         static_cast<sp_half *>(data)[at] = sp_round(value);
     else
         static_cast<float *>(data)[at] = value;
@@ -115,5 +117,7 @@ SP_BOTH int64_t sp_blocks(int64_t count, int threads)
 {
     return (count + threads - 1) / threads;
 }
+
+} // namespace SP_ELEMENT
 
 #endif

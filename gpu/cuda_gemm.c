@@ -72,6 +72,17 @@ int sp_cuda_blas_version(void)
     return (int)cublasLtGetVersion();
 }
 
+static cudaDataType_t half_type(const struct sp_cuda_gemm_config *config)
+{
+    return config->precision == SP_PRECISION_BF16 ? CUDA_R_16BF : CUDA_R_16F;
+}
+
+/* Of D and C, and by the library's rule of the bias. */
+static cudaDataType_t output_type(const struct sp_cuda_gemm_config *config)
+{
+    return config->f32_output ? CUDA_R_32F : half_type(config);
+}
+
 static enum sp_status describe(struct sp_cuda_gemm *gemm, struct sp_err *err)
 {
     const struct sp_cuda_gemm_config *config = &gemm->config;
@@ -81,7 +92,7 @@ static enum sp_status describe(struct sp_cuda_gemm *gemm, struct sp_err *err)
                                       ? (config->relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
                                   : config->relu ? CUBLASLT_EPILOGUE_RELU
                                                  : CUBLASLT_EPILOGUE_DEFAULT;
-    cudaDataType_t bias_type = config->f32_output ? CUDA_R_32F : CUDA_R_16F;
+    cudaDataType_t bias_type = output_type(config);
     enum sp_status status =
         BLAS_TRY(blas, err, cublasLtMatmulDescCreate(&gemm->operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
     if (!status)
@@ -102,7 +113,7 @@ static enum sp_status describe(struct sp_cuda_gemm *gemm, struct sp_err *err)
                                                          &bias_type, sizeof bias_type));
     if (!status)
         status = BLAS_TRY(blas, err,
-                          cublasLtMatrixLayoutCreate(&gemm->weights, CUDA_R_16F, (uint64_t)config->k,
+                          cublasLtMatrixLayoutCreate(&gemm->weights, half_type(config), (uint64_t)config->k,
                                                      (uint64_t)config->n, config->pitch));
     return status;
 }
@@ -116,13 +127,13 @@ static enum sp_status choose(struct sp_cuda_gemm *gemm, struct plan *plan, int64
     size_t work = WORK_BYTES;
     uint32_t aligned = 16; /* what the planner of activations promises */
     int found = 0;
-    enum sp_status status =
-        BLAS_TRY(blas, err,
-                 cublasLtMatrixLayoutCreate(&plan->a, CUDA_R_16F, (uint64_t)config->k, (uint64_t)rows, config->k));
+    enum sp_status status = BLAS_TRY(
+        blas, err,
+        cublasLtMatrixLayoutCreate(&plan->a, half_type(config), (uint64_t)config->k, (uint64_t)rows, config->k));
     if (!status)
         status = BLAS_TRY(blas, err,
-                          cublasLtMatrixLayoutCreate(&plan->d, config->f32_output ? CUDA_R_32F : CUDA_R_16F,
-                                                     (uint64_t)config->n, (uint64_t)rows, config->n));
+                          cublasLtMatrixLayoutCreate(&plan->d, output_type(config), (uint64_t)config->n,
+                                                     (uint64_t)rows, config->n));
     if (!status)
         status = BLAS_TRY(blas, err, cublasLtMatmulPreferenceCreate(&preference));
     if (!status)

@@ -1,11 +1,12 @@
-/* Matrix products on cuBLASLt: weights [n][k] (f16) fixed at load, any number of rows up to a maximum at run time.
+/* Matrix products on cuBLASLt: weights [n][k] fixed at load, any number of rows up to a maximum at run time.
  *
- * D[m][n] = act(A[m][k] W^T + C + bias): A f16 row-major, D and C f16 (bias f16) or f32 (bias f32), sums in float.
- */
+ * D[m][n] = act(A[m][k] W^T + C + bias): A and W half (16 bits, in the net's precision) row-major, D, C and bias
+ * half or all f32, sums in float. */
 #ifndef SALLYPORT_GPU_CUDA_GEMM_H
 #define SALLYPORT_GPU_CUDA_GEMM_H
 
 #include "gpu/cuda_device.h"
+#include "gpu/engine.h"
 
 struct sp_cuda_blas; /* one handle and work space per net: its stream only */
 struct sp_cuda_gemm;
@@ -14,13 +15,14 @@ enum sp_status sp_cuda_blas_new(struct sp_cuda_blas **ret_blas, struct sp_cuda *
 void sp_cuda_blas_free(struct sp_cuda_blas **blas);
 
 struct sp_cuda_gemm_config {
-    const void *weights; /* device, f16 [n][pitch] */
+    const void *weights; /* device, half [n][pitch] */
     const void *bias;    /* device, [n] of the output's type, or NULL */
     int64_t n, k;        /* multiples of 8 */
     int64_t pitch;       /* of the weights' rows, >= k, a multiple of 8 */
     bool relu;
     bool add; /* there is a C */
     bool f32_output;
+    enum sp_precision precision;
     int64_t most_rows;
 };
 

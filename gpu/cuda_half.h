@@ -1,4 +1,5 @@
-/* The 16-bit float of IEEE 754 as its bits, for packing weights on the host; C and C++. */
+/* The 16-bit floats as their bits, for packing weights on the host: fp16 of IEEE 754 (11 bits of precision, up to
+ * 65504) and bf16, the upper half of a float (8 bits, a float's range). C and C++. */
 #ifndef SALLYPORT_GPU_CUDA_HALF_H
 #define SALLYPORT_GPU_CUDA_HALF_H
 
@@ -33,6 +34,24 @@ static inline float sp_half_value(uint16_t half)
         return sign ? -small : small;
     }
     bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | mantissa << 13;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Nearest, ties to even, subnormals too; what rounds to 2^128 is infinity, NaN stays NaN. */
+static inline uint16_t sp_bf16_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40u); /* quiet, so that something is left of it */
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+
+static inline float sp_bf16_value(uint16_t half)
+{
+    uint32_t bits = (uint32_t)half << 16;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;

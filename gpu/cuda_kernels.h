@@ -1,4 +1,5 @@
-/* The nets' kernels as host code calls them: one struct of arguments and one launcher each.
+/* The nets' kernels as host code calls them: one struct of arguments each, and a launcher for each precision of the
+ * 16-bit floats.
  *
  * An image is [n][h][w][pitch] 16-bit floats, channels last; pitch is the channels rounded up to 8, and the lanes
  * past the channels hold zeros, which every kernel that writes an image keeps. Images begin at multiples of 16
@@ -15,7 +16,8 @@
 extern "C" {
 #endif
 
-enum sp_cuda_type { SP_CUDA_F16, SP_CUDA_F32 };
+/* HALF: 16 bits, in the net's precision. */
+enum sp_cuda_type { SP_CUDA_HALF, SP_CUDA_F32 };
 
 /* The activation at the end of a kernel. */
 struct sp_cuda_act {
@@ -24,11 +26,18 @@ struct sp_cuda_act {
     const float *slope; /* PRELU: [channels rounded up to 8] */
 };
 
+#define SP_CUDA_CONV_K  32  /* one step along k */
+#define SP_CUDA_CONV_OC 128 /* weights are padded to a multiple of it */
+/* Tiles [rows][output channels] to choose from. */
+enum sp_cuda_tile { SP_TILE_256X128, SP_TILE_128X128, SP_TILE_128X64, SP_TILE_64X64, SP_TILE_64X32, SP_TILE_COUNT };
+/* Rows and columns of a tile. */
+void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2]);
+
 /* Convolution, group 1: a matrix product over [n oh ow] x [taps pitch] x [oc] whose left side is gathered from the
  * image as it is loaded. */
 struct sp_cuda_conv {
     const void *x;        /* image */
-    const void *weights;  /* f16 [oc_padded][k_padded]: k = tap * pitch + channel */
+    const void *weights;  /* half [oc_padded][k_padded]: k = tap * pitch + channel */
     const float *bias;    /* [row class][column class][out_pitch] */
     const int *row_class; /* [oh]; NULL: one class. See sp_cuda_border in cuda_weights.h */
     const int *column_class;
@@ -40,16 +49,10 @@ struct sp_cuda_conv {
     int oh, ow, oc, out_pitch;
     int kernel[2], stride[2], dilation[2], pad[2]; /* pad: at the beginning */
     int k_padded;                                  /* a multiple of SP_CUDA_CONV_K */
+    enum sp_cuda_tile tile;
 };
-#define SP_CUDA_CONV_K  32  /* one step along k */
-#define SP_CUDA_CONV_OC 128 /* weights are padded to a multiple of it */
-/* Tiles [rows][output channels] to choose from. */
-enum sp_cuda_tile { SP_TILE_256X128, SP_TILE_128X128, SP_TILE_128X64, SP_TILE_64X64, SP_TILE_64X32, SP_TILE_COUNT };
-int sp_cuda_conv_launch(void *stream, const struct sp_cuda_conv *args, enum sp_cuda_tile tile);
-/* Rows and columns of a tile. */
-void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2]);
 
-/* Convolution with one filter per channel. weights f16 [taps][pitch]. */
+/* Convolution with one filter per channel. weights half [taps][pitch]. */
 struct sp_cuda_depthwise {
     const void *x;
     const void *weights;
@@ -61,15 +64,13 @@ struct sp_cuda_depthwise {
     int oh, ow;
     int kernel[2], stride[2], dilation[2], pad[2];
 };
-int sp_cuda_depthwise_launch(void *stream, const struct sp_cuda_depthwise *args);
 
 /* A depthwise convolution, and the pointwise one (1x1, stride 1, no padding, one bias) that reads it: depth.out and
- * depth.residual are not used, point.x neither. Every tile but the largest. */
+ * depth.residual are not used, point.x neither. point.tile is any but the largest. */
 struct sp_cuda_separable {
     struct sp_cuda_depthwise depth;
     struct sp_cuda_conv point;
 };
-int sp_cuda_separable_launch(void *stream, const struct sp_cuda_separable *args, enum sp_cuda_tile tile);
 
 /* Any other grouped convolution, one output number per thread. weights f32 [oc][taps][channels / group]. */
 struct sp_cuda_grouped {
@@ -83,7 +84,6 @@ struct sp_cuda_grouped {
     int oh, ow, oc, out_pitch, group;
     int kernel[2], stride[2], dilation[2], pad[2];
 };
-int sp_cuda_grouped_launch(void *stream, const struct sp_cuda_grouped *args);
 
 /* Max or average over windows of an image. */
 struct sp_cuda_pool {
@@ -94,7 +94,6 @@ struct sp_cuda_pool {
     int kernel[2], stride[2], pad[2], pad_end[2];
     bool average, count_pad;
 };
-int sp_cuda_pool_launch(void *stream, const struct sp_cuda_pool *args);
 
 /* An image inside a larger one; begin counts image rows, columns. New channels come after the old. */
 struct sp_cuda_pad {
@@ -105,7 +104,6 @@ struct sp_cuda_pad {
     int begin[2];
     float value;
 };
-int sp_cuda_pad_launch(void *stream, const struct sp_cuda_pad *args);
 
 /* out[y][x] = in[rows[y]][columns[x]] of an image. */
 struct sp_cuda_resize {
@@ -115,7 +113,6 @@ struct sp_cuda_resize {
     int n, h, w, pitch;
     int oh, ow;
 };
-int sp_cuda_resize_launch(void *stream, const struct sp_cuda_resize *args);
 
 /* Float planes [n][c][h w] to an image: the way in. */
 struct sp_cuda_planes {
@@ -123,7 +120,6 @@ struct sp_cuda_planes {
     void *out;
     int n, channels, pixels, pitch;
 };
-int sp_cuda_planes_launch(void *stream, const struct sp_cuda_planes *args);
 
 /* out = act(f(a, b, c)) over a common index space of at most 8 dims, any strides (in elements; 0 repeats). */
 enum sp_cuda_map_kind { SP_MAP_COPY = 16, SP_MAP_MUL_ADD /* a * b + c */ }; /* below 16: enum sp_binary_kind */
@@ -140,7 +136,6 @@ struct sp_cuda_map {
     struct sp_cuda_operand slope; /* PRELU: f32 */
     struct sp_cuda_act act;       /* its slope is not used */
 };
-int sp_cuda_map_launch(void *stream, const struct sp_cuda_map *args);
 
 /* The same over images of one shape, eight lanes at a time. b and c: image, vector f32 [pitch] or nothing. */
 struct sp_cuda_wide {
@@ -153,7 +148,6 @@ struct sp_cuda_wide {
     int64_t pixels; /* n h w */
     int pitch, channels;
 };
-int sp_cuda_wide_launch(void *stream, const struct sp_cuda_wide *args);
 
 /* Pieces of 16 bytes from rows of one pitch to rows of another (both in pieces): concatenation of channels. */
 struct sp_cuda_pieces {
@@ -162,14 +156,12 @@ struct sp_cuda_pieces {
     int64_t rows;
     int width, pitch, out_pitch;
 };
-int sp_cuda_pieces_launch(void *stream, const struct sp_cuda_pieces *args);
 
 /* `count` pieces of 16 zero bytes. */
 struct sp_cuda_zero {
     void *out;
     int64_t count;
 };
-int sp_cuda_zero_launch(void *stream, const struct sp_cuda_zero *args);
 
 /* out[o][i][inner] = x[o][index[i]][inner], dense. */
 struct sp_cuda_gather {
@@ -180,7 +172,6 @@ struct sp_cuda_gather {
     int64_t outer, inner;
     int axis, count; /* the axis' size in x and in out */
 };
-int sp_cuda_gather_launch(void *stream, const struct sp_cuda_gather *args);
 
 /* Over some dims of x, one output number per warp. Outputs are dense f32 in the order of the kept dims. */
 struct sp_cuda_reduce {
@@ -192,7 +183,6 @@ struct sp_cuda_reduce {
     int64_t kept[SP_TENSOR_MAX_RANK], kept_strides[SP_TENSOR_MAX_RANK];
     int64_t over[SP_TENSOR_MAX_RANK], over_strides[SP_TENSOR_MAX_RANK];
 };
-int sp_cuda_reduce_launch(void *stream, const struct sp_cuda_reduce *args);
 
 /* Dense [outer][middle][inner], over middle. */
 struct sp_cuda_softmax {
@@ -201,7 +191,6 @@ struct sp_cuda_softmax {
     float *out;
     int64_t outer, middle, inner;
 };
-int sp_cuda_softmax_launch(void *stream, const struct sp_cuda_softmax *args);
 
 /* Instance normalisation: one warp per item and channel. Strides in elements, the same for x and out. */
 struct sp_cuda_norm {
@@ -214,7 +203,6 @@ struct sp_cuda_norm {
     int64_t item_stride, channel_stride, inner_stride;
     struct sp_cuda_act act;
 };
-int sp_cuda_norm_launch(void *stream, const struct sp_cuda_norm *args);
 
 /* Products that no library call fits: one output number per thread, everything dense. */
 struct sp_cuda_matmul {
@@ -225,7 +213,40 @@ struct sp_cuda_matmul {
     int64_t blocks, m, n, k;
     bool one_b; /* one b for all blocks */
 };
-int sp_cuda_matmul_launch(void *stream, const struct sp_cuda_matmul *args);
+
+/* Every kernel above, by the name of its arguments. */
+#define SP_CUDA_KERNEL_LIST(X)                                                                                     \
+    X(conv)                                                                                                        \
+    X(depthwise)                                                                                                   \
+    X(separable)                                                                                                   \
+    X(grouped)                                                                                                     \
+    X(pool)                                                                                                        \
+    X(pad)                                                                                                         \
+    X(resize)                                                                                                      \
+    X(planes)                                                                                                      \
+    X(map)                                                                                                         \
+    X(wide)                                                                                                        \
+    X(pieces)                                                                                                      \
+    X(zero)                                                                                                        \
+    X(gather)                                                                                                      \
+    X(reduce)                                                                                                      \
+    X(softmax)                                                                                                     \
+    X(norm)                                                                                                        \
+    X(matmul)
+
+/* Its launchers, one for each precision: sp_cuda_conv_f16, sp_cuda_conv_bf16, ... */
+#define SP_CUDA_LAUNCHERS(name)                                                                                    \
+    int sp_cuda_##name##_f16(void *stream, const struct sp_cuda_##name *args);                                     \
+    int sp_cuda_##name##_bf16(void *stream, const struct sp_cuda_##name *args);
+SP_CUDA_KERNEL_LIST(SP_CUDA_LAUNCHERS)
+
+/* The launchers of one precision: kernels->conv(stream, &args). */
+struct sp_cuda_kernels {
+#define SP_CUDA_KERNEL(name) int (*name)(void *stream, const struct sp_cuda_##name *args);
+    SP_CUDA_KERNEL_LIST(SP_CUDA_KERNEL)
+#undef SP_CUDA_KERNEL
+};
+const struct sp_cuda_kernels *sp_cuda_kernels_of(enum sp_precision precision);
 
 #ifdef __cplusplus
 }

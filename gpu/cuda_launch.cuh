@@ -9,7 +9,11 @@
  * and a launcher, extern "C" in its .cu, calls sp_launch<kernel>(stream, blocks, args). Index arithmetic and edges
  * are in SP_BOTH functions of the family's .cuh. On the host sp_launch runs every block and thread: one after
  * another where `together` is false, else each as a fiber that yields at every point where a device would wait
- * (tests/ops/emulate/fibers.h), in a shuffled order, so that a missing barrier or wait shows in the result. */
+ * (tests/ops/emulate/fibers.h), in a shuffled order, so that a missing barrier or wait shows in the result.
+ *
+ * The 16-bit float is fp16, or bf16 where SP_BF16 is defined. The nets' kernels are compiled both ways
+ * (gpu/cuda.cmake): all that they define lies in `inline namespace SP_ELEMENT`, and their launchers are
+ * called SP_LAUNCHER(name), so that no symbol of the one is the other's. */
 #ifndef SALLYPORT_GPU_CUDA_LAUNCH_CUH
 #define SALLYPORT_GPU_CUDA_LAUNCH_CUH
 
@@ -17,6 +21,7 @@
 #include <string.h>
 
 #ifdef __CUDACC__
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #define SP_BOTH __host__ __device__ __forceinline__
@@ -46,15 +51,28 @@ struct sp_here {
 };
 
 /* 16-bit floats: storage only, arithmetic is in float. Eight of them are one 16-byte access. */
+#ifdef SP_BF16
+#define SP_ELEMENT             sp_bf16
+#define SP_LAUNCHER(name)      sp_cuda_##name##_bf16
+#define SP_IF_BF16(bf16, fp16) bf16
+#else
+#define SP_ELEMENT             sp_f16
+#define SP_LAUNCHER(name)      sp_cuda_##name##_f16
+#define SP_IF_BF16(bf16, fp16) fp16
+#endif
+#define SP_MMA_TYPES SP_IF_BF16("bf16.bf16", "f16.f16")
+
+inline namespace SP_ELEMENT
+{
 #ifdef __CUDACC__
-typedef __half sp_half;
+typedef SP_IF_BF16(__nv_bfloat16, __half) sp_half;
 SP_BOTH float sp_float(sp_half value)
 {
-    return __half2float(value);
+    return SP_IF_BF16(__bfloat162float, __half2float)(value);
 }
 SP_BOTH sp_half sp_round(float value)
 {
-    return __float2half_rn(value);
+    return SP_IF_BF16(__float2bfloat16_rn, __float2half_rn)(value);
 }
 #else
 struct sp_half {
@@ -62,11 +80,11 @@ struct sp_half {
 };
 SP_BOTH float sp_float(sp_half value)
 {
-    return sp_half_value(value.bits);
+    return SP_IF_BF16(sp_bf16_value, sp_half_value)(value.bits);
 }
 SP_BOTH sp_half sp_round(float value)
 {
-    return sp_half{sp_half_bits(value)};
+    return sp_half{SP_IF_BF16(sp_bf16_bits, sp_half_bits)(value)};
 }
 #endif
 
@@ -99,6 +117,7 @@ SP_BOTH sp_half8 sp_zero8()
     memset(&zero, 0, sizeof zero);
     return zero;
 }
+} // namespace SP_ELEMENT
 
 /* All threads of the block are here, and see each other's shared memory. */
 SP_BOTH void sp_barrier([[maybe_unused]] const sp_here &here)
@@ -216,6 +235,8 @@ SP_BOTH int sp_mma_column(int lane, int item)
     return lane % 4 * 2 + item % 2;
 }
 
+inline namespace SP_ELEMENT
+{
 /* A's fragment out of shared memory: row r of the 16x16 block begins at block + r * pitch halfs (pitch a multiple
  * of 8). */
 SP_BOTH void sp_mma_load_a(const sp_here &here, sp_mma_a &a, const sp_half *block, int pitch)
@@ -262,16 +283,17 @@ SP_BOTH void sp_mma([[maybe_unused]] const sp_here &here, [[maybe_unused]] sp_mm
     for (int i = 0; i < rows; i++) {
         SP_UNROLL
         for (int j = 0; j < columns; j++)
-            asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-                         "{%8, %9}, {%0, %1, %2, %3};\n"
+            asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." SP_MMA_TYPES ".f32 {%0, %1, %2, %3}, "
+                         "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};\n"
                          : "+f"(d[i][j].at[0]), "+f"(d[i][j].at[1]), "+f"(d[i][j].at[2]), "+f"(d[i][j].at[3])
                          : "r"(a[i].at[0]), "r"(a[i].at[1]), "r"(a[i].at[2]), "r"(a[i].at[3]), "r"(b[j].at[0]),
                            "r"(b[j].at[1]));
     }
 #elif !defined(__CUDACC__)
-    here.fiber->multiply(&d[0][0].at[0], &a[0].at[0], &b[0].at[0], rows, columns);
+    here.fiber->multiply(&d[0][0].at[0], &a[0].at[0], &b[0].at[0], rows, columns, SP_IF_BF16(true, false));
 #endif
 }
+} // namespace SP_ELEMENT
 
 #ifdef __CUDACC__
 template <class kernel> __global__ void __launch_bounds__(kernel::threads) sp_run(const typename kernel::args args)

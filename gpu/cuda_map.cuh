@@ -4,6 +4,8 @@
 
 #include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 SP_BOTH float sp_map_of(int kind, float a, float b, float c)
 {
     switch (kind) {
@@ -163,5 +165,7 @@ struct sp_gather_kernel {
         sp_write(a.out, a.out_type, number, sp_read(a.x, a.type, (outer * a.axis + from) * a.inner + inner));
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

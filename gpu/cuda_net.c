@@ -141,7 +141,8 @@ static enum sp_status make_gemm(struct sp_cuda_net *net, int index, struct sp_er
                                          .pitch = step->product.pitch,
                                          .relu = step->product.relu,
                                          .add = step->product.add,
-                                         .f32_output = step->product.f32_output};
+                                         .f32_output = step->product.f32_output,
+                                         .precision = net->plan->program->precision};
     for (int i = 0; i < net->size_count; i++)
         rows[i] = step->product.rows * net->sizes[i];
     config.most_rows = rows[net->size_count - 1];

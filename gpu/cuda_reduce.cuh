@@ -5,6 +5,8 @@
 
 #include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 SP_BOTH float sp_warp_sum(const sp_here &here, float value)
 {
     for (int mask = 16; mask; mask /= 2)
@@ -163,5 +165,7 @@ struct sp_matmul_kernel {
         a.out[number] = sum;
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

@@ -6,9 +6,9 @@ template <class tile> static int launch(void *stream, const struct sp_cuda_separ
     return sp_launch<kernel>(stream, kernel::blocks(*args), *args);
 }
 
-extern "C" int sp_cuda_separable_launch(void *stream, const struct sp_cuda_separable *args, enum sp_cuda_tile tile)
+extern "C" int SP_LAUNCHER(separable)(void *stream, const struct sp_cuda_separable *args)
 {
-    switch (tile) {
+    switch (args->point.tile) {
     case SP_TILE_128X128:
         return launch<sp_tile_128x128>(stream, args);
     case SP_TILE_128X64:

@@ -9,7 +9,10 @@
 
 #include "gpu/cuda_conv.cuh"
 #include "gpu/cuda_depthwise.cuh"
+#include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 template <class tile> struct sp_separable_kernel {
     using args = sp_cuda_separable;
     static constexpr int threads = tile::threads;
@@ -117,5 +120,7 @@ template <class tile> struct sp_separable_kernel {
         tile::store(here, m0, n0, sum, typename product::finish{a.point});
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

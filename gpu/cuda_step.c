@@ -3,6 +3,7 @@
 #include "gpu/cuda_choice.h"
 
 struct run {
+    const struct sp_cuda_kernels *kernels; /* of the net's precision */
     const struct sp_cuda_plan *plan;
     const struct sp_cuda_step *step;
     const struct sp_cuda_memory *memory;
@@ -45,7 +46,8 @@ static struct sp_cuda_conv conv_of(const struct run *run)
 static enum sp_status run_conv(const struct run *run, enum sp_cuda_tile tile)
 {
     struct sp_cuda_conv args = conv_of(run);
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_conv_launch(run->stream, &args, tile));
+    args.tile = tile;
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->conv(run->stream, &args));
 }
 
 static struct sp_cuda_depthwise depthwise_of(const struct run *run, const struct sp_cuda_step *step)
@@ -64,14 +66,15 @@ static struct sp_cuda_depthwise depthwise_of(const struct run *run, const struct
 static enum sp_status run_depthwise(const struct run *run)
 {
     struct sp_cuda_depthwise args = depthwise_of(run, run->step);
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_depthwise_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->depthwise(run->stream, &args));
 }
 
 static enum sp_status run_separable(const struct run *run, enum sp_cuda_tile tile)
 {
     struct sp_cuda_separable args = {.depth = depthwise_of(run, &run->plan->steps[run->step->takes - 1]),
                                      .point = conv_of(run)};
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_separable_launch(run->stream, &args, tile));
+    args.point.tile = tile;
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->separable(run->stream, &args));
 }
 
 static enum sp_status run_grouped(const struct run *run)
@@ -84,7 +87,7 @@ static enum sp_status run_grouped(const struct run *run)
     args.out = address(run, &run->step->out);
     args.act.slope = address(run, &run->step->slope);
     args.n *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_grouped_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->grouped(run->stream, &args));
 }
 
 static enum sp_status run_window(const struct run *run)
@@ -95,14 +98,14 @@ static enum sp_status run_window(const struct run *run)
         args.x = x;
         args.out = out;
         args.n *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pool_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->pool(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_PAD) {
         struct sp_cuda_pad args = run->step->pad;
         args.x = x;
         args.out = out;
         args.n *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pad_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->pad(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_RESIZE) {
         struct sp_cuda_resize args = run->step->resize;
@@ -111,13 +114,13 @@ static enum sp_status run_window(const struct run *run)
         args.rows = address(run, &run->step->tables[0]);
         args.columns = address(run, &run->step->tables[1]);
         args.n *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_resize_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->resize(run->stream, &args));
     }
     struct sp_cuda_planes args = run->step->planes;
     args.x = x;
     args.out = out;
     args.n *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_planes_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->planes(run->stream, &args));
 }
 
 static enum sp_status run_map(const struct run *run)
@@ -129,7 +132,7 @@ static enum sp_status run_map(const struct run *run)
     args.c.data = address(run, &run->step->c);
     args.slope.data = address(run, &run->step->slope);
     args.dims[run->step->batch_dim] *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_map_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->map(run->stream, &args));
 }
 
 static enum sp_status run_wide(const struct run *run)
@@ -141,7 +144,7 @@ static enum sp_status run_wide(const struct run *run)
     args.c = address(run, &run->step->c);
     args.act.slope = address(run, &run->step->slope);
     args.pixels *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_wide_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->wide(run->stream, &args));
 }
 
 static enum sp_status run_move(const struct run *run)
@@ -152,20 +155,20 @@ static enum sp_status run_move(const struct run *run)
         args.x = x;
         args.out = out;
         args.rows *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_pieces_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->pieces(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_ZERO) {
         struct sp_cuda_zero args = run->step->zero;
         args.out = out;
         args.count *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_zero_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->zero(run->stream, &args));
     }
     struct sp_cuda_gather args = run->step->gather;
     args.x = x;
     args.out = out;
     args.index = address(run, &run->step->tables[0]);
     args.outer *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_gather_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->gather(run->stream, &args));
 }
 
 static enum sp_status run_along(const struct run *run)
@@ -177,14 +180,14 @@ static enum sp_status run_along(const struct run *run)
         args.out = out;
         if (args.kept_rank)
             args.kept[0] *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_reduce_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->reduce(run->stream, &args));
     }
     if (run->step->kind == SP_STEP_SOFTMAX) {
         struct sp_cuda_softmax args = run->step->softmax;
         args.x = x;
         args.out = out;
         args.outer *= run->memory->batch;
-        return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_softmax_launch(run->stream, &args));
+        return SP_CUDA_TRY(run->cuda, run->err, run->kernels->softmax(run->stream, &args));
     }
     struct sp_cuda_norm args = run->step->norm;
     args.x = x;
@@ -193,7 +196,7 @@ static enum sp_status run_along(const struct run *run)
     args.shift = address(run, &run->step->bias);
     args.act.slope = address(run, &run->step->slope);
     args.items *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_norm_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->norm(run->stream, &args));
 }
 
 static enum sp_status run_matmul(const struct run *run)
@@ -207,7 +210,7 @@ static enum sp_status run_matmul(const struct run *run)
         args.m *= run->memory->batch;
     else
         args.blocks *= run->memory->batch;
-    return SP_CUDA_TRY(run->cuda, run->err, sp_cuda_matmul_launch(run->stream, &args));
+    return SP_CUDA_TRY(run->cuda, run->err, run->kernels->matmul(run->stream, &args));
 }
 
 static enum sp_status run_product(const struct run *run, struct sp_cuda_gemm *gemm, struct sp_cuda_stream *stream)
@@ -221,7 +224,8 @@ enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp
                                 struct sp_cuda_gemm *gemm, int choice, const struct sp_cuda_memory *memory,
                                 struct sp_cuda_stream *stream, struct sp_err *err)
 {
-    struct run run = {.plan = plan,
+    struct run run = {.kernels = sp_cuda_kernels_of(plan->program->precision),
+                      .plan = plan,
                       .step = step,
                       .memory = memory,
                       .cuda = sp_cuda_stream_device(stream),

@@ -10,6 +10,8 @@
 
 #include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 constexpr int sp_tile_step = SP_CUDA_CONV_K;
 constexpr int sp_tile_row = sp_tile_step + 8; /* halfs of a row in shared memory */
 constexpr int sp_tile_stages = 3;
@@ -102,5 +104,7 @@ typedef sp_tile<64, 64, 32, 32> sp_tile_64x64;
 typedef sp_tile<64, 32, 32, 32> sp_tile_64x32;
 
 static_assert(SP_CUDA_CONV_OC % 128 == 0, "weights are padded to whole tiles");
+
+} // namespace SP_ELEMENT
 
 #endif

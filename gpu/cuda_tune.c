@@ -56,6 +56,7 @@ struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_plan *plan, const s
                                    step->residual.place != SP_PLACE_NONE,
                                    step->tables[0].place != SP_PLACE_NONE,
                                    step->product.n > 0,
+                                   (int32_t)plan->program->precision,
                                    taken != NULL,
                                    d->h,
                                    d->w,

@@ -1,5 +1,6 @@
 #include "gpu/cuda_weights.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "gpu/cuda_half.h"
@@ -104,7 +105,12 @@ void sp_cuda_border_clear(struct sp_cuda_border *border)
     *border = (struct sp_cuda_border){0};
 }
 
-uint16_t *sp_cuda_pack_conv(const struct sp_cuda_source *source, int rows, int columns)
+static uint16_t half_of(float value, enum sp_precision precision)
+{
+    return precision == SP_PRECISION_BF16 ? sp_bf16_bits(value) : sp_half_bits(value);
+}
+
+uint16_t *sp_cuda_pack_conv(const struct sp_cuda_source *source, enum sp_precision precision, int rows, int columns)
 {
     int taps = taps_of(source), pitch = sp_cuda_pitch(source->ic);
     uint16_t *packed = calloc((size_t)rows * (size_t)columns + 1, sizeof *packed);
@@ -114,20 +120,20 @@ uint16_t *sp_cuda_pack_conv(const struct sp_cuda_source *source, int rows, int c
             float scale = source->scale ? source->scale[ic] : 1;
             for (int tap = 0; tap < taps; tap++)
                 packed[(size_t)oc * (size_t)columns + (size_t)tap * (size_t)pitch + (size_t)ic] =
-                    sp_half_bits(w[tap] * scale);
+                    half_of(w[tap] * scale, precision);
         }
     }
     return packed;
 }
 
-uint16_t *sp_cuda_pack_depthwise(const struct sp_cuda_source *source)
+uint16_t *sp_cuda_pack_depthwise(const struct sp_cuda_source *source, enum sp_precision precision)
 {
     int taps = taps_of(source), pitch = sp_cuda_pitch(source->oc);
     uint16_t *packed = calloc((size_t)taps * (size_t)pitch + 1, sizeof *packed);
     for (int c = 0; packed && c < source->oc; c++)
         for (int tap = 0; tap < taps; tap++)
             packed[(size_t)tap * (size_t)pitch + (size_t)c] =
-                sp_half_bits(source->weights[(int64_t)c * taps + tap]);
+                half_of(source->weights[(int64_t)c * taps + tap], precision);
     return packed;
 }
 
@@ -143,12 +149,20 @@ float *sp_cuda_pack_grouped(const struct sp_cuda_source *source, int group)
     return packed;
 }
 
-uint16_t *sp_cuda_pack_matrix(const float *b, int64_t k, int64_t n)
+uint16_t *sp_cuda_pack_matrix(const float *b, enum sp_precision precision, int64_t k, int64_t n)
 {
     uint16_t *packed = calloc((size_t)(k * n) + 1, sizeof *packed);
     for (int64_t i = 0; packed && i < k; i++)
         for (int64_t j = 0; j < n; j++)
-            packed[j * k + i] = sp_half_bits(b[i * n + j]);
+            packed[j * k + i] = half_of(b[i * n + j], precision);
+    return packed;
+}
+
+uint16_t *sp_cuda_pack_halfs(const float *from, enum sp_precision precision, size_t count)
+{
+    uint16_t *packed = malloc(count * sizeof *packed + 1);
+    for (size_t i = 0; packed && i < count; i++)
+        packed[i] = half_of(from[i], precision);
     return packed;
 }
 
@@ -160,10 +174,11 @@ float *sp_cuda_pack_vector(const float *from, int64_t count, int64_t padded)
     return packed;
 }
 
-bool sp_cuda_overflows(const uint16_t *halfs, size_t count)
+bool sp_cuda_overflows(const uint16_t *halfs, enum sp_precision precision, size_t count)
 {
+    uint16_t infinite = half_of(INFINITY, precision);
     for (size_t i = 0; i < count; i++)
-        if ((halfs[i] & 0x7fff) == 0x7c00)
+        if ((halfs[i] & 0x7fff) == infinite)
             return true;
     return false;
 }

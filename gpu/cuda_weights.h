@@ -1,4 +1,5 @@
-/* Constants as the kernels read them, packed on the host at load. No device here. */
+/* Constants as the kernels read them, packed on the host at load; "half" is 16 bits in the net's precision. No
+ * device here. */
 #ifndef SALLYPORT_GPU_CUDA_WEIGHTS_H
 #define SALLYPORT_GPU_CUDA_WEIGHTS_H
 
@@ -32,18 +33,21 @@ static inline int sp_cuda_pitch(int64_t channels)
     return (int)((channels + 7) / 8 * 8);
 }
 
-/* f16 [rows][columns] with columns along k = tap * pitch + channel, zeros elsewhere: the implicit product's and the
- * library's weights. malloc'ed; NULL without memory. */
-uint16_t *sp_cuda_pack_conv(const struct sp_cuda_source *source, int rows, int columns);
-/* f16 [taps][pitch] */
-uint16_t *sp_cuda_pack_depthwise(const struct sp_cuda_source *source);
+/* half [rows][columns] with columns along k = tap * pitch + channel, zeros elsewhere: the implicit product's and
+ * the library's weights. malloc'ed; NULL without memory. */
+uint16_t *sp_cuda_pack_conv(const struct sp_cuda_source *source, enum sp_precision precision, int rows,
+                            int columns);
+/* half [taps][pitch] */
+uint16_t *sp_cuda_pack_depthwise(const struct sp_cuda_source *source, enum sp_precision precision);
 /* f32 [oc][taps][ic / group] */
 float *sp_cuda_pack_grouped(const struct sp_cuda_source *source, int group);
-/* f16 [n][k] of b [k][n]: the library's weights. */
-uint16_t *sp_cuda_pack_matrix(const float *b, int64_t k, int64_t n);
+/* half [n][k] of b [k][n]: the library's weights. */
+uint16_t *sp_cuda_pack_matrix(const float *b, enum sp_precision precision, int64_t k, int64_t n);
+/* half [count] */
+uint16_t *sp_cuda_pack_halfs(const float *from, enum sp_precision precision, size_t count);
 /* f32, zeros past count; from may be NULL. */
 float *sp_cuda_pack_vector(const float *from, int64_t count, int64_t padded);
 /* A number that 16 bits hold only as infinity makes a model unfit: whether one of count does. */
-bool sp_cuda_overflows(const uint16_t *halfs, size_t count);
+bool sp_cuda_overflows(const uint16_t *halfs, enum sp_precision precision, size_t count);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "gpu/cuda_finish.cuh"
 
+inline namespace SP_ELEMENT
+{
 /* One window along one side: the input it covers, and what an average divides by. As ref_pool.c has it. */
 struct sp_span {
     int first, last, size;
@@ -150,5 +152,7 @@ struct sp_planes_kernel {
         sp_store8(static_cast<sp_half *>(a.out) + (n * a.pixels + pixel) * a.pitch + channel, result);
     }
 };
+
+} // namespace SP_ELEMENT
 
 #endif

@@ -70,12 +70,20 @@ struct sp_tensor_info {
     int64_t dims[SP_TENSOR_MAX_RANK]; /* dims[0] is the batch the net was planned for */
 };
 
+/* What a device's 16-bit activations and weights are; sums are float either way. Backends that compute in float
+ * (ref, cpu) do so whatever it says. */
+enum sp_precision {
+    SP_PRECISION_FP16, /* 11 bits of precision, numbers up to 65504 */
+    SP_PRECISION_BF16, /* 8 bits, numbers as large as a float's: for nets that fp16 cannot hold */
+};
+
 struct sp_net_config {
     int max_batch; /* memory is planned for 1..max_batch; files with a fixed batch are re-batched when the graph
                       allows */
     int height;    /* input height and width in px where the file leaves them open; 0 = the file's own */
     int width;
     size_t max_bytes; /* most memory for activations and folded constants; 0 = 4 GiB */
+    enum sp_precision precision;
 };
 
 struct sp_net;

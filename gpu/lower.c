@@ -365,6 +365,7 @@ enum sp_status sp_lower_graph(struct sp_program **ret_program, struct sp_graph *
     }
     program->max_batch = config->max_batch;
     program->max_bytes = config->max_bytes;
+    program->precision = config->precision;
     if (lower.fold_bytes > config->max_bytes)
         lower.fold_bytes = config->max_bytes;
     program->values = graph->values;

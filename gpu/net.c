@@ -69,6 +69,10 @@ enum sp_status sp_net_load_memory(struct sp_net **ret_net, struct sp_engine *eng
                          MOST_BATCH);
         goto fail;
     }
+    if (wanted.precision != SP_PRECISION_FP16 && wanted.precision != SP_PRECISION_BF16) {
+        status = sp_fail(&inner, SP_E_INVALID, "precision %d is neither fp16 nor bf16", (int)wanted.precision);
+        goto fail;
+    }
     net = calloc(1, sizeof *net);
     if (!net) {
         status = sp_fail(&inner, SP_E_NOMEM, "no memory for a net");

@@ -129,6 +129,7 @@ struct sp_program {
     int output_count;
     int max_batch;
     size_t max_bytes;
+    enum sp_precision precision;
 };
 
 void sp_program_free(struct sp_program **program);

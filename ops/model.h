@@ -24,4 +24,9 @@ enum sp_status sp_model_seal_hash(uint8_t ret_hash[32], const char *path, struct
 /* "auto", "cpu", "ref" or "cuda". */
 enum sp_status sp_model_backend(enum sp_backend *ret_backend, const char *text, struct sp_err *err);
 
+/* "fp16" or "bf16", and back; of a pack's net. */
+enum sp_status sp_model_precision(enum sp_precision *ret_precision, const char *text, struct sp_err *err);
+const char *sp_model_precision_word(enum sp_precision precision);
+enum sp_precision sp_model_precision_of(const struct sp_pack_net *net);
+
 #endif

@@ -19,6 +19,7 @@ const char sp_model_bench_help[] =
     "99th percentile and the longest time of a batch.\n"
     "\n"
     "      --backend B     ref, cpu, cuda or auto; default auto\n"
+    "      --precision P   fp16 or bf16 on a device; default what a pack says for each net, fp16 for a FILE.onnx\n"
     "      --batch N       largest batch, 1 to 1024; 1 and the powers of 4 up to it are measured; default 16\n"
     "      --seconds S     time spent on each batch size, 0.05 to 60; default 1\n"
     "      --size WxH      input size in px for a FILE.onnx that leaves it open; default 640x640\n"
@@ -37,7 +38,7 @@ struct bench {
     struct sp_engine_config config;
     struct sp_net_config size;
     double seconds;
-    bool steps;
+    bool steps, precise; /* precise: size.precision is for all nets, whatever a pack says */
     struct sp_engine *engine;
     double *times; /* [MOST_TIMES], seconds */
 };
@@ -111,9 +112,10 @@ static void print_step(void *context, const char *text)
 }
 
 static enum sp_status bench_net(const struct bench *bench, const char *name, const char *path, int height,
-                                int width, struct sp_err *err)
+                                int width, enum sp_precision precision, struct sp_err *err)
 {
-    struct sp_net_config size = {.max_batch = bench->size.max_batch, .height = height, .width = width};
+    struct sp_net_config size = {
+        .max_batch = bench->size.max_batch, .height = height, .width = width, .precision = precision};
     const float *rows[SP_NET_MAX_PORTS] = {0};
     struct sp_net *net = NULL;
     double began = now();
@@ -123,7 +125,8 @@ static enum sp_status bench_net(const struct bench *bench, const char *name, con
         status = sp_net_load(&net, bench->engine, path, &size, err);
     }
     if (status == SP_OK) {
-        printf("%s (loaded in %.0f ms)\n", name, (now() - began) * 1e3);
+        printf("%s (%s on a device, loaded in %.0f ms)\n", name, sp_model_precision_word(precision),
+               (now() - began) * 1e3);
         status = make_rows(rows, net, err);
     }
     for (int batch = 1; status == SP_OK && batch <= size.max_batch;
@@ -152,8 +155,8 @@ static enum sp_status bench_pack(const struct bench *bench, struct sp_err *err)
                 {"embedder", &pack.embedder, true}};
     for (size_t i = 0; status == SP_OK && i < sizeof nets / sizeof nets[0]; i++)
         if (nets[i].present)
-            status =
-                bench_net(bench, nets[i].name, nets[i].net->path, nets[i].net->height, nets[i].net->width, err);
+            status = bench_net(bench, nets[i].name, nets[i].net->path, nets[i].net->height, nets[i].net->width,
+                               bench->precise ? bench->size.precision : sp_model_precision_of(nets[i].net), err);
     return status;
 }
 
@@ -170,9 +173,9 @@ static enum sp_status run(struct bench *bench, struct sp_err *err)
         const char *reason = sp_engine_fallback_reason(bench->engine);
         printf("engine: %s%s%s%s\n", sp_engine_describe(bench->engine), reason[0] ? " (" : "", reason,
                reason[0] ? ")" : "");
-        status = S_ISDIR(about.st_mode)
-                     ? bench_pack(bench, err)
-                     : bench_net(bench, bench->target, bench->target, bench->size.height, bench->size.width, err);
+        status = S_ISDIR(about.st_mode) ? bench_pack(bench, err)
+                                        : bench_net(bench, bench->target, bench->target, bench->size.height,
+                                                    bench->size.width, bench->size.precision, err);
     }
     sp_engine_free(&bench->engine);
     free(bench->times);
@@ -196,13 +199,10 @@ static bool read_size(const char *text, struct sp_net_config *size)
 int sp_model_bench(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"backend", required_argument, NULL, 'b'},
-        {"batch", required_argument, NULL, 'n'},
-        {"seconds", required_argument, NULL, 's'},
-        {"size", required_argument, NULL, 'S'},
-        {"threads", required_argument, NULL, 't'},
-        {"steps", no_argument, NULL, 'p'},
-        {0},
+        {"backend", required_argument, NULL, 'b'}, {"precision", required_argument, NULL, 'P'},
+        {"batch", required_argument, NULL, 'n'},   {"seconds", required_argument, NULL, 's'},
+        {"size", required_argument, NULL, 'S'},    {"threads", required_argument, NULL, 't'},
+        {"steps", no_argument, NULL, 'p'},         {0},
     };
     struct bench bench = {.config.threads = 1, .size = {.max_batch = 16}, .seconds = 1};
     struct sp_err err = {0};
@@ -219,6 +219,8 @@ int sp_model_bench(int argc, char **argv)
             fits = read_size(optarg, &bench.size);
         else if (option == 't' && (fits = read_number(optarg, 1, 256, &number)))
             bench.config.threads = (int)number;
+        else if (option == 'P')
+            bench.precise = fits = sp_model_precision(&bench.size.precision, optarg, &err) == SP_OK;
         else if (option == 'p')
             bench.steps = true;
         if (!fits)

@@ -21,6 +21,7 @@ const char sp_model_inspect_help[] =
     "      --steps         also the steps of a pack's nets (of a file they are always said)\n"
     "      --size WxH      input size in px for a FILE.onnx that leaves it open; default 640x640\n"
     "      --backend B     ref, cpu, cuda or auto; default auto\n"
+    "      --precision P   fp16 or bf16 on a device, for a FILE.onnx; a pack says it for each net; default fp16\n"
     "\nExamples:\n"
     "  sallyport model inspect ~/.local/share/sallyport/packs/face-api\n"
     "  sallyport model inspect yunet_n_dynamic.onnx --size 320x320 --json\n"
@@ -44,6 +45,25 @@ enum sp_status sp_model_backend(enum sp_backend *ret_backend, const char *text, 
             return SP_OK;
         }
     return sp_fail(err, SP_E_INVALID, "backend '%.40s' is none of auto, cpu, ref, cuda", text);
+}
+
+enum sp_status sp_model_precision(enum sp_precision *ret_precision, const char *text, struct sp_err *err)
+{
+    bool bf16 = strcmp(text, "bf16") == 0;
+    if (!bf16 && strcmp(text, "fp16") != 0)
+        return sp_fail(err, SP_E_INVALID, "precision '%.40s' is neither fp16 nor bf16", text);
+    *ret_precision = bf16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16;
+    return SP_OK;
+}
+
+const char *sp_model_precision_word(enum sp_precision precision)
+{
+    return precision == SP_PRECISION_BF16 ? "bf16" : "fp16";
+}
+
+enum sp_precision sp_model_precision_of(const struct sp_pack_net *net)
+{
+    return net->precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16;
 }
 
 static void print_ports(const struct sp_net *net, bool outputs)
@@ -115,6 +135,7 @@ static enum sp_status say_pack_net(const struct inspect *inspect, struct sp_json
 {
     char hash[65];
     const char *colour = net->colour == SP_COLOUR_RGB ? "rgb" : "bgr";
+    const char *precision = sp_model_precision_word(sp_model_precision_of(net));
     sp_seal_to_hex(hash, net->sha256, sizeof net->sha256);
     if (json) {
         sp_json_open(json, NULL, '{');
@@ -130,12 +151,14 @@ static enum sp_status say_pack_net(const struct inspect *inspect, struct sp_json
         sp_json_number(json, "scale", net->scale);
         sp_json_number(json, "width", net->width);
         sp_json_number(json, "height", net->height);
+        sp_json_text(json, "precision", precision);
     } else {
-        printf("  %s: %s, %s\n    sha256 %s\n    %s, mean %g %g %g, scale %.9g, %d x %d px\n", role, kind,
-               net->file, hash, colour, net->mean[0], net->mean[1], net->mean[2], net->scale, net->width,
-               net->height);
+        printf("  %s: %s, %s\n    sha256 %s\n    %s, mean %g %g %g, scale %.9g, %d x %d px, %s on a device\n", role,
+               kind, net->file, hash, colour, net->mean[0], net->mean[1], net->mean[2], net->scale, net->width,
+               net->height, precision);
     }
-    const struct sp_net_config size = {.max_batch = 1, .height = net->height, .width = net->width};
+    const struct sp_net_config size = {
+        .max_batch = 1, .height = net->height, .width = net->width, .precision = sp_model_precision_of(net)};
     enum sp_status status = say_net(inspect, json, net->path, &size, inspect->steps, err);
     if (json)
         sp_json_close(json, '}');
@@ -199,6 +222,7 @@ static enum sp_status say_pack(const struct inspect *inspect, struct sp_json *js
 
 static enum sp_status say_file(const struct inspect *inspect, struct sp_json *json, struct sp_err *err)
 {
+    const char *precision = sp_model_precision_word(inspect->size.precision);
     uint8_t hash[32];
     char hex[65];
     enum sp_status status = sp_model_seal_hash(hash, inspect->target, err);
@@ -208,8 +232,9 @@ static enum sp_status say_file(const struct inspect *inspect, struct sp_json *js
     if (json) {
         sp_json_text(json, "file", inspect->target);
         sp_json_text(json, "sha256", hex);
+        sp_json_text(json, "precision", precision);
     } else {
-        printf("%s\n    sha256 %s\n", inspect->target, hex);
+        printf("%s\n    sha256 %s\n    %s on a device\n", inspect->target, hex, precision);
     }
     return say_net(inspect, json, inspect->target, &inspect->size, true, err);
 }
@@ -250,6 +275,7 @@ int sp_model_inspect(int argc, char **argv)
         {"steps", no_argument, NULL, 's'},
         {"size", required_argument, NULL, 'S'},
         {"backend", required_argument, NULL, 'b'},
+        {"precision", required_argument, NULL, 'P'},
         {0},
     };
     struct inspect inspect = {.config.threads = 1, .size = {.max_batch = 1, .height = 640, .width = 640}};
@@ -265,6 +291,8 @@ int sp_model_inspect(int argc, char **argv)
                  inspect.size.width > 0 && inspect.size.height > 0)
             continue;
         else if (option == 'b' && sp_model_backend(&inspect.config.backend, optarg, &err) == SP_OK)
+            continue;
+        else if (option == 'P' && sp_model_precision(&inspect.size.precision, optarg, &err) == SP_OK)
             continue;
         else
             return sp_command_usage("model inspect", "%s", err.text[0] ? err.text : "option not understood");

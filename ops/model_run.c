@@ -21,6 +21,7 @@ const char sp_model_run_help[] =
     "      --input NAME=FILE   an array for the input NAME; once for every input\n"
     "      --output-dir DIR    made where it is missing\n"
     "      --backend B         ref (plain C, the specification), cpu, cuda or auto; default auto\n"
+    "      --precision P       fp16 or bf16 on a device; default fp16\n"
     "      --threads N         compute threads of the cpu backend, 1 to 256; default 1\n"
     "\nExample:\n"
     "  sallyport model run face_recognition.onnx --input input=chips.npy --output-dir out --backend ref\n"
@@ -29,6 +30,7 @@ const char sp_model_run_help[] =
 struct run {
     const char *file, *output;
     struct sp_engine_config engine;
+    enum sp_precision precision;
     int count; /* inputs given */
     char names[SP_NET_MAX_PORTS][64];
     struct sp_npy arrays[SP_NET_MAX_PORTS];
@@ -128,7 +130,7 @@ static enum sp_status run_net(const struct run *run, struct sp_err *err)
     struct sp_net *net = NULL;
     const struct sp_npy *first = &run->arrays[0];
     const float *inputs[SP_NET_MAX_PORTS] = {0}, *outputs[SP_NET_MAX_PORTS] = {0};
-    struct sp_net_config config = {.max_batch = 1};
+    struct sp_net_config config = {.max_batch = 1, .precision = run->precision};
     if (first->rank > 0 && (first->dims[0] < 1 || first->dims[0] > 1024))
         return sp_fail(err, SP_E_INVALID, "input %s: a batch of %lld, 1 to 1024 are possible", run->names[0],
                        (long long)first->dims[0]);
@@ -155,11 +157,9 @@ static enum sp_status run_net(const struct run *run, struct sp_err *err)
 static enum sp_status read_arguments(struct run *run, int argc, char **argv, struct sp_err *err)
 {
     static const struct option options[] = {
-        {"input", required_argument, NULL, 'i'},
-        {"output-dir", required_argument, NULL, 'o'},
-        {"backend", required_argument, NULL, 'b'},
-        {"threads", required_argument, NULL, 't'},
-        {0},
+        {"input", required_argument, NULL, 'i'},   {"output-dir", required_argument, NULL, 'o'},
+        {"backend", required_argument, NULL, 'b'}, {"precision", required_argument, NULL, 'P'},
+        {"threads", required_argument, NULL, 't'}, {0},
     };
     enum sp_status status = SP_OK;
     for (int option; status == SP_OK && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -169,6 +169,8 @@ static enum sp_status read_arguments(struct run *run, int argc, char **argv, str
             run->output = optarg;
         else if (option == 'b')
             status = sp_model_backend(&run->engine.backend, optarg, err);
+        else if (option == 'P')
+            status = sp_model_precision(&run->precision, optarg, err);
         else if (option == 't')
             run->engine.threads = (int)strtol(optarg, NULL, 10);
         else

@@ -61,6 +61,19 @@ done | report 'header does not stand alone'
 grep -onE '\bstruct (alignas\(16\) )?[a-z_0-9]+ *\{' $(grep -E '^gpu/.*\.(cuh|cu|h)$' <<<"$code") | sed -E 's/^([^:]*:[0-9]+:).*[ )]([a-z_0-9]+) *\{/\1 \2/' |
   awk '{if ($2 in first) printf "%s %s is also in %s\n", $1, $2, first[$2]; first[$2] = $1}' | report 'a type of the kernels is there twice'
 
+# The nets' kernels are compiled for fp16 and again for bf16: what lies outside the element's namespace, or a launcher that
+# is not SP_LAUNCHER's, would be one symbol for both.
+for file in $(grep -lE '^#include "gpu/cuda_finish.cuh"' gpu/*.cuh) gpu/cuda_finish.cuh gpu/cuda_launch.cuh; do
+  all_of_it=1; [[ $file == gpu/cuda_launch.cuh ]] && all_of_it=0
+  awk -v f="$file" -v all="$all_of_it" '/^inline namespace SP_ELEMENT/ {inside = 1} /^} \/\/ namespace SP_ELEMENT/ {inside = 0}
+    !inside && /sp_half|sp_round|sp_float/ && !/^(\/\*| \*)/ || !inside && all && /^(struct|template|constexpr|typedef|using|SP_BOTH|inline) / {
+      printf "%s:%d: %s\n", f, FNR, $0}' "$file"
+done | report 'outside the namespace of the element'
+for file in $(grep -lE '^#include "gpu/cuda_[a-z]+\.cuh"' gpu/*.cu); do
+  header=$(sed -nE 's/^#include "(gpu\/cuda_[a-z]+\.cuh)"/\1/p' "$file" | head -1)
+  grep -q '"gpu/cuda_finish.cuh"' "$header" && grep -nH 'extern "C"' "$file" | grep -v 'SP_LAUNCHER('
+done | report 'a launcher of one name for both elements'
+
 # Pages name files that exist: `folder/file`, globs allowed; <...> and $... are placeholders.
 for page in README.md docs/*.md; do
   grep -noE '`(common|capture|broker|workers|gpu|image|document|listing|roster|records|ops|deploy|tests|docs)/[A-Za-z0-9_./*-]+' "$page" | tr -d '`' |

@@ -184,7 +184,11 @@ static struct sp_finder finder_of(const struct sp_detector *detector)
 enum sp_status sp_detector_new(struct sp_detector **ret_detector, struct sp_engine *engine,
                                const struct sp_pack_detector *spec, int max_batch, struct sp_err *err)
 {
-    struct sp_net_config config = {.max_batch = max_batch, .height = spec->net.height, .width = spec->net.width};
+    struct sp_net_config config = {.max_batch = max_batch,
+                                   .height = spec->net.height,
+                                   .width = spec->net.width,
+                                   .precision =
+                                       spec->net.precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16};
     struct sp_detector *detector = calloc(1, sizeof *detector);
     enum sp_status status = SP_OK;
     if (!detector)

@@ -31,7 +31,11 @@ enum sp_status sp_embedder_new(struct sp_embedder **ret_embedder, struct sp_engi
 {
     const struct sp_pack_net *spec = &pack->embedder;
     int side = sp_align_side(pack->align);
-    struct sp_net_config config = {.max_batch = max_batch, .height = side, .width = side};
+    struct sp_net_config config = {.max_batch = max_batch,
+                                   .height = side,
+                                   .width = side,
+                                   .precision =
+                                       spec->precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16};
     struct sp_embedder *embedder = calloc(1, sizeof *embedder);
     enum sp_status status = SP_OK;
     if (!embedder)
@@ -99,6 +103,15 @@ enum sp_status sp_embedder_run_on(struct sp_embedder *embedder, struct sp_pixels
 {
     enum sp_status status = sp_pixels_chips(pixels, embedder->net, count, which, &embedder->norm, err);
     return status ? status : sp_pixels_run(pixels, embedder->net, count, &embedder->output, err);
+}
+
+bool sp_embedder_finite(const struct sp_embedder *embedder, int row)
+{
+    const float *value = embedder->output + (size_t)row * (size_t)embedder->dim;
+    for (int i = 0; i < embedder->dim; i++)
+        if (!isfinite(value[i]))
+            return false;
+    return true;
 }
 
 bool sp_embedder_vector(const struct sp_embedder *embedder, int row, float *ret_vector)

@@ -27,5 +27,7 @@ enum sp_status sp_embedder_run_on(struct sp_embedder *embedder, struct sp_pixels
 /* The template of a row of the last run, dim floats, of length 1 where the pack says so. False when it is not a
  * finite vector (or has no direction to normalise): such a face cannot be compared. */
 bool sp_embedder_vector(const struct sp_embedder *embedder, int row, float *ret_vector);
+/* Whether all that the net gave for the row are finite numbers. */
+bool sp_embedder_finite(const struct sp_embedder *embedder, int row);
 
 #endif

@@ -16,7 +16,11 @@ enum sp_status sp_landmarker_new(struct sp_landmarker **ret_landmarker, struct s
                                  const struct sp_pack *pack, int max_batch, struct sp_err *err)
 {
     const struct sp_pack_net *spec = &pack->landmarks;
-    struct sp_net_config config = {.max_batch = max_batch, .height = spec->height, .width = spec->width};
+    struct sp_net_config config = {.max_batch = max_batch,
+                                   .height = spec->height,
+                                   .width = spec->width,
+                                   .precision =
+                                       spec->precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16};
     struct sp_landmarker *landmarker = calloc(1, sizeof *landmarker);
     enum sp_status status = SP_OK;
     if (!landmarker)

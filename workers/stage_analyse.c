@@ -64,6 +64,18 @@ static void take_row(struct sp_job *job, const struct sp_faces *row, const struc
     sp_job_drop_image(job);
 }
 
+/* A net that overflows turns faces down one by one; its operator can do something about it. */
+static void tell_not_finite(struct stage *stage)
+{
+    for (const char *net; (net = sp_vision_not_finite(stage->vision));)
+        sp_pipeline_note(
+            stage->pipeline, SP_LOG_WARN, "WRK-NET",
+            "%s gave numbers that are not finite; such faces are turned down as no face. On a device in "
+            "fp16 a net's numbers end at 65504: `precision: bf16` in pack.yaml holds larger ones. Said "
+            "once",
+            net);
+}
+
 static enum sp_status run(struct stage *stage, struct sp_job **jobs, int count, struct sp_faces *rows,
                           struct sp_err *err)
 {
@@ -77,6 +89,8 @@ static enum sp_status run(struct stage *stage, struct sp_job **jobs, int count, 
     enum sp_status status = sp_vision_analyse(stage->vision, count, images, modes, rows, &timings, err);
     for (int i = 0; status == SP_OK && i < count; i++)
         take_row(jobs[i], &rows[i], &timings);
+    if (status == SP_OK)
+        tell_not_finite(stage);
     return status;
 }
 

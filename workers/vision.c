@@ -34,10 +34,15 @@ enum row_state {
     ROW_FOUND,         /* faces found that are not described yet */
 };
 
+/* Nets whose numbers are looked at on the host, and whether one of them was not finite. */
+enum { NET_LANDMARKS, NET_EMBEDDER, NETS };
+enum told { TOLD_NOTHING, TOLD_NOT_YET, TOLD };
+
 struct sp_vision {
     const struct sp_pack *pack;
     struct sp_vision_limits limits;
     int max_batch;
+    enum told not_finite[NETS];
     struct sp_resampler *resampler;
     struct sp_detector *strong;
     struct sp_detector *cheap;        /* NULL: the strong one does its work */
@@ -248,6 +253,24 @@ static enum sp_status detect(struct sp_vision *vision, const struct slice *slice
     return SP_OK;
 }
 
+static void remember_not_finite(struct sp_vision *vision, int net)
+{
+    if (vision->not_finite[net] == TOLD_NOTHING)
+        vision->not_finite[net] = TOLD_NOT_YET;
+}
+
+const char *sp_vision_not_finite(struct sp_vision *vision)
+{
+    const char *const paths[NETS] = {vision->pack->landmarks.path, vision->pack->embedder.path};
+    for (int net = 0; net < NETS; net++) {
+        if (vision->not_finite[net] != TOLD_NOT_YET)
+            continue;
+        vision->not_finite[net] = TOLD;
+        return paths[net];
+    }
+    return NULL;
+}
+
 /* Run the embedder on the faces that wait for it: their chips are in place, or on the device. */
 static enum sp_status flush_embeds(struct sp_vision *vision, const struct slice *slice, struct sp_err *err)
 {
@@ -261,6 +284,8 @@ static enum sp_status flush_embeds(struct sp_vision *vision, const struct slice 
         face->embedded = sp_embedder_vector(vision->embedder, i, face->vector);
         if (!face->embedded)
             face->reason = SP_REASON_NO_FACE;
+        if (!face->embedded && !sp_embedder_finite(vision->embedder, i))
+            remember_not_finite(vision, NET_EMBEDDER);
     }
     vision->embed_count = 0;
     return status;
@@ -299,8 +324,10 @@ static enum sp_status find_landmarks(struct sp_vision *vision, const struct slic
         for (int i = 0; i < rows; i++) {
             struct sp_face *face = &slice->faces[placed[i].row].faces[placed[i].place];
             face->point_count = 68;
-            if (!sp_landmarker_points(vision->landmarker, i, face->points))
+            if (!sp_landmarker_points(vision->landmarker, i, face->points)) {
                 face->reason = SP_REASON_NO_FACE;
+                remember_not_finite(vision, NET_LANDMARKS);
+            }
         }
     }
     return SP_OK;

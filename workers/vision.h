@@ -78,4 +78,8 @@ enum sp_status sp_vision_analyse(struct sp_vision *vision, int count, const stru
                                  const enum sp_vision_mode *modes, struct sp_faces *ret_faces,
                                  struct sp_vision_timings *ret_timings, struct sp_err *err);
 
+/* The file of a landmark net or embedder that has given numbers which are not finite (those faces are left out),
+ * once for each of them; NULL: none, or it was said. */
+const char *sp_vision_not_finite(struct sp_vision *vision);
+
 #endif

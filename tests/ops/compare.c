@@ -159,7 +159,8 @@ static void compare_batch(struct comparison *c, struct sp_net *reference, struct
 
 void compare_bytes(struct comparison *c, const uint8_t *bytes, size_t length, const char *name)
 {
-    struct sp_net_config config = {.max_batch = c->max_batch, .height = c->height, .width = c->width};
+    struct sp_net_config config = {
+        .max_batch = c->max_batch, .height = c->height, .width = c->width, .precision = c->precision};
     struct sp_net *nets[2] = {NULL, NULL};
     struct sp_engine *engines[2] = {c->reference, c->tested};
     struct sp_err err = {0};

@@ -25,6 +25,7 @@ struct comparison {
     double least; /* max|b| counts as at least this; 0: 1e-30 */
     float large;  /* the worst cases' numbers; 0: 20 */
     int height, width, max_batch;
+    enum sp_precision precision;
     double worst; /* found so far */
 };
 

@@ -1,4 +1,5 @@
-/* Real nets: the cpu backend (or `cuda`) against the reference, and one row at a time against all at once.
+/* Real nets: the cpu backend (or `cuda`, or `cuda bf16`) against the reference, and one row at a time against all
+ * at once.
  *
  * Reads models/ *.onnx below $SALLYPORT_TEST_DATA (default: ../shared/data beside the source tree); skipped
  * without. */
@@ -14,6 +15,7 @@
 
 static char folder[1024];
 static enum sp_backend tested = SP_BACKEND_CPU;
+static enum sp_precision precision = SP_PRECISION_FP16;
 
 static uint8_t *read_model(const char *name, size_t *ret_length)
 {
@@ -49,6 +51,7 @@ static void compare_file(const char *name, int height, int width, int max_batch,
                            .least = tested == SP_BACKEND_CUDA ? 0.1 : 0,
                            .large = tested == SP_BACKEND_CUDA ? 2 : 20,
                            .max_batch = max_batch,
+                           .precision = precision,
                            .height = height,
                            .width = width};
     compare_bytes(&c, bytes, length, name);
@@ -84,7 +87,7 @@ static void rows_do_not_mix(void **state)
     size_t length, item = 3 * 112 * 112;
     uint8_t *bytes = read_model("mobilefacenet.onnx", &length);
     struct sp_engine *engine = compare_engine(tested);
-    struct sp_net_config config = {.max_batch = 7};
+    struct sp_net_config config = {.max_batch = 7, .precision = precision};
     struct sp_net *net = NULL;
     struct random random = {3};
     struct sp_err err = {0};
@@ -116,6 +119,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "cuda") == 0) {
         tested = SP_BACKEND_CUDA;
         compare_need(tested, strcmp(argv[argc - 1], "--skips-as-fails") == 0);
+        if (argc > 2 && strcmp(argv[2], "bf16") == 0)
+            precision = SP_PRECISION_BF16;
     }
     const char *data = getenv("SALLYPORT_TEST_DATA"), *source = getenv("SALLYPORT_SOURCE");
     if (data)

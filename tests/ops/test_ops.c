@@ -1,9 +1,9 @@
 /* Every op: the cpu backend against the reference, on random data, odd sizes, one item and many.
  *
  * To add an op: write a builder that adds nodes from "x" to "y", and a row in `cases` with its bounds.
- * `test_ops [cuda] [SEED] [--skips-as-fails]`: cuda tests that backend, and is a skip without a device unless skips
- * are failures. The seed is printed first and with every failure. $SALLYPORT_QUICK: two rounds of
- * each op, for tools under which kernels are hundreds of times slower. */
+ * `test_ops [cuda [bf16]] [SEED] [--skips-as-fails]`: cuda tests that backend, with nets in fp16 or in bf16, and is
+ * a skip without a device unless skips are failures. The seed is printed first and with every failure.
+ * $SALLYPORT_QUICK: two rounds of each op, for tools under which kernels are hundreds of times slower. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -26,6 +26,7 @@ struct build {
 
 static uint64_t seed;
 static enum sp_backend tested = SP_BACKEND_CPU;
+static enum sp_precision precision = SP_PRECISION_FP16;
 
 static void weights(struct build *b, const char *name, int rank, const int64_t *dims)
 {
@@ -415,7 +416,10 @@ static void build_squeeze(struct build *b)
  * largest output, two or three within 2e-3; where operands or a mean cancel, or an activation keeps a small part,
  * 5e-3 or 1e-2. What stays in float throughout keeps the cpu's bound (expf and powf of the device: 1e-6; a variance
  * summed in float and not in double: 1e-5). The worst cases' numbers are 2 and not 20, or products of three layers
- * are over 65504. */
+ * are over 65504.
+ *
+ * bf16: 2^-9 relative each, so 8 times those bounds; 16 times where cancelling decides (1e-2), since over many
+ * seeds fp16's own worst are at that bound already. What stays in float keeps its own. */
 static const struct {
     const char *name;
     void (*build)(struct build *b);
@@ -453,6 +457,16 @@ static const struct {
     {"squeeze", build_squeeze, 1e-6, 1e-3},
 };
 
+static double bound_of(size_t index)
+{
+    double bound = cases[index].cuda_bound;
+    if (tested != SP_BACKEND_CUDA)
+        return cases[index].bound;
+    if (precision == SP_PRECISION_FP16 || bound < 1e-3)
+        return bound;
+    return bound < 1e-2 ? 8 * bound : 16 * bound;
+}
+
 static void run_case(void **state)
 {
     size_t index = (size_t)(uintptr_t)*state;
@@ -460,7 +474,8 @@ static void run_case(void **state)
     struct comparison c = {.reference = compare_engine(SP_BACKEND_REF),
                            .tested = compare_engine(tested),
                            .seed = seed,
-                           .bound = tested == SP_BACKEND_CUDA ? cases[index].cuda_bound : cases[index].bound,
+                           .bound = bound_of(index),
+                           .precision = precision,
                            .large = tested == SP_BACKEND_CUDA ? 2 : 20,
                            .max_batch = tested == SP_BACKEND_CUDA ? CUDA_BATCH : MAX_BATCH};
     c.random.state = seed * 1000 + index;
@@ -490,11 +505,17 @@ static void run_case(void **state)
 int main(int argc, char **argv)
 {
     struct CMUnitTest tests[sizeof cases / sizeof cases[0]] = {0};
-    if (argc > 1 && strcmp(argv[1], "cuda") == 0) {
+    int at = 1;
+    if (at < argc && strcmp(argv[at], "cuda") == 0) {
         tested = SP_BACKEND_CUDA;
+        at++;
         compare_need(tested, argc > 2 && strcmp(argv[argc - 1], "--skips-as-fails") == 0);
+        if (at < argc && strcmp(argv[at], "bf16") == 0) {
+            precision = SP_PRECISION_BF16;
+            at++;
+        }
     }
-    const char *number = argc > 1 && tested == SP_BACKEND_CPU ? argv[1] : argc > 2 ? argv[2] : "";
+    const char *number = at < argc ? argv[at] : "";
     seed = number[0] >= '0' && number[0] <= '9' ? strtoull(number, NULL, 0) : 20261122;
     print_message("seed %llu\n", (unsigned long long)seed);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

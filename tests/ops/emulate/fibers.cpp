@@ -264,23 +264,24 @@ void sp_fiber::wait(int left)
     }
 }
 
-static float half_at(uint32_t pair, int which)
+static float half_at(uint32_t pair, int which, bool bf16)
 {
-    return sp_half_value((uint16_t)(pair >> (16 * which)));
+    uint16_t bits = (uint16_t)(pair >> (16 * which));
+    return bf16 ? sp_bf16_value(bits) : sp_half_value(bits);
 }
 
 /* One 16x8x16 product out of the lanes' fragments. */
-static void product(sp_fibers_state::warp &warp, int i, int j, int columns)
+static void product(sp_fibers_state::warp &warp, int i, int j, int columns, bool bf16)
 {
     float a[16][16], b[16][8];
     for (int lane = 0; lane < 32; lane++) {
         int g = lane / 4, t = lane % 4;
         for (int r = 0; r < 4; r++)
             for (int h = 0; h < 2; h++)
-                a[g + r % 2 * 8][r / 2 * 8 + t * 2 + h] = half_at(warp.a[lane][i * 4 + r], h);
+                a[g + r % 2 * 8][r / 2 * 8 + t * 2 + h] = half_at(warp.a[lane][i * 4 + r], h, bf16);
         for (int r = 0; r < 2; r++)
             for (int h = 0; h < 2; h++)
-                b[r * 8 + t * 2 + h][g] = half_at(warp.b[lane][j * 2 + r], h);
+                b[r * 8 + t * 2 + h][g] = half_at(warp.b[lane][j * 2 + r], h, bf16);
     }
     for (int lane = 0; lane < 32; lane++) {
         for (int item = 0; item < 4; item++) {
@@ -293,7 +294,7 @@ static void product(sp_fibers_state::warp &warp, int i, int j, int columns)
     }
 }
 
-void sp_fiber::multiply(float *d, const uint32_t *a, const uint32_t *b, int rows, int columns)
+void sp_fiber::multiply(float *d, const uint32_t *a, const uint32_t *b, int rows, int columns, bool bf16)
 {
     sp_fibers_state::warp &warp = all->warps[(size_t)thread / 32];
     warp.d[lane()] = d;
@@ -303,6 +304,6 @@ void sp_fiber::multiply(float *d, const uint32_t *a, const uint32_t *b, int rows
     if (lane() == 0) /* the others wait in the second meeting, their fragments stay where they are */
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < columns; j++)
-                product(warp, i, j, columns);
+                product(warp, i, j, columns, bf16);
     meet();
 }

@@ -34,8 +34,8 @@ public:
     void copy16(void *shared, const void *from, bool valid);
     void commit();
     void wait(int left);
-    /* d: [rows][columns][4] floats of this lane; a: [rows][4]; b: [columns][2]. */
-    void multiply(float *d, const uint32_t *a, const uint32_t *b, int rows, int columns);
+    /* d: [rows][columns][4] floats of this lane; a: [rows][4]; b: [columns][2], fp16 or bf16 in pairs. */
+    void multiply(float *d, const uint32_t *a, const uint32_t *b, int rows, int columns, bool bf16 = false);
 
 private:
     friend struct sp_fibers_state;

@@ -65,37 +65,44 @@ void sp_cuda_gemm_free(struct sp_cuda_gemm **gemm)
 struct product {
     struct sp_cuda_gemm_config config;
     int64_t rows;
-    const uint16_t *a;
-    const void *c;
+    const void *a, *c;
     void *d;
 };
 
-static float number_at(const void *data, bool single, int64_t at)
+static float half_at(const struct sp_cuda_gemm_config *config, const void *data, int64_t at)
 {
-    return single ? ((const float *)data)[at] : sp_half_value(((const uint16_t *)data)[at]);
+    uint16_t bits = ((const uint16_t *)data)[at];
+    return config->precision == SP_PRECISION_BF16 ? sp_bf16_value(bits) : sp_half_value(bits);
+}
+
+/* Of what has the output's type. */
+static float number_at(const struct sp_cuda_gemm_config *config, const void *data, int64_t at)
+{
+    return config->f32_output ? ((const float *)data)[at] : half_at(config, data, at);
 }
 
 static void multiply(const void *payload)
 {
     const struct product *p = payload;
     const struct sp_cuda_gemm_config *config = &p->config;
-    const uint16_t *weights = config->weights;
     for (int64_t row = 0; row < p->rows; row++) {
         for (int64_t n = 0; n < config->n; n++) {
             float sum = 0;
             int64_t at = row * config->n + n;
             for (int64_t k = 0; k < config->k; k++)
-                sum += sp_half_value(p->a[row * config->k + k]) * sp_half_value(weights[n * config->pitch + k]);
+                sum += half_at(config, p->a, row * config->k + k) *
+                       half_at(config, config->weights, n * config->pitch + k);
             if (config->add)
-                sum += number_at(p->c, config->f32_output, at);
+                sum += number_at(config, p->c, at);
             if (config->bias)
-                sum += number_at(config->bias, config->f32_output, n);
+                sum += number_at(config, config->bias, n);
             if (config->relu)
                 sum = sum > 0 ? sum : 0;
             if (config->f32_output)
                 ((float *)p->d)[at] = sum;
             else
-                ((uint16_t *)p->d)[at] = sp_half_bits(sum);
+                ((uint16_t *)p->d)[at] =
+                    config->precision == SP_PRECISION_BF16 ? sp_bf16_bits(sum) : sp_half_bits(sum);
         }
     }
 }

@@ -1,5 +1,7 @@
 // The implicit product's kernel, every tile, against sums in double: borders, tails of tiles, C = 3, and one
-// rounding. Memory ends where the tensors end, so AddressSanitizer sees every stray access; outputs begin as NaN.
+// rounding. Compiled for fp16 and for bf16. Memory ends where the tensors end, so AddressSanitizer sees every stray
+// access; outputs begin as NaN.
+#include <algorithm>
 #include <cmath>
 #include <csetjmp>
 #include <cstdarg>
@@ -16,6 +18,9 @@ extern "C" {
 
 namespace
 {
+
+constexpr int fraction = SP_IF_BF16(7, 10);   // bits behind the first
+constexpr int lowest = SP_IF_BF16(-126, -14); // exponent, above the subnormals
 
 uint64_t seed = 20261122;
 
@@ -140,7 +145,8 @@ struct problem {
                     for (int o = 0; o < out_pitch; o++) {
                         float got = out[(((size_t)n * oh + y) * ow + c) * out_pitch + o];
                         double want = o < s.oc ? expected(n, y, c, o) : 0;
-                        double step = std::ldexp(1.0, std::max(std::ilogb(std::fabs(want) + 1e-7), -14) - 10);
+                        double step =
+                            std::ldexp(1.0, std::max(std::ilogb(std::fabs(want) + 1e-7), lowest) - fraction);
                         if (!(std::fabs(got - want) <= 0.5 * step + 2e-5))
                             fail_msg("%s: n %d y %d x %d channel %d is %g, expected %g", name, n, y, c, o, got,
                                      want);
@@ -154,7 +160,8 @@ void run_all_tiles(const shape &s, const char *name)
         char text[128];
         problem p(s);
         snprintf(text, sizeof text, "%s, tile %d", name, tile);
-        assert_int_equal(sp_cuda_conv_launch(nullptr, &p.args, (sp_cuda_tile)tile), 0);
+        p.args.tile = (sp_cuda_tile)tile;
+        assert_int_equal(SP_LAUNCHER(conv)(nullptr, &p.args), 0);
         p.check(text);
     }
 }
@@ -215,7 +222,8 @@ void random_shapes(void **)
         char name[64];
         snprintf(name, sizeof name, "random %d", round);
         problem p(s);
-        assert_int_equal(sp_cuda_conv_launch(nullptr, &p.args, (sp_cuda_tile)(round % SP_TILE_COUNT)), 0);
+        p.args.tile = (sp_cuda_tile)(round % SP_TILE_COUNT);
+        assert_int_equal(SP_LAUNCHER(conv)(nullptr, &p.args), 0);
         p.check(name);
     }
 }

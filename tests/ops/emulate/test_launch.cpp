@@ -1,4 +1,5 @@
 // The emulated launch itself: that it computes what a device would, and that it catches what a device would not.
+#include <algorithm>
 #include <cmath>
 #include <csetjmp>
 #include <cstdarg>
@@ -25,13 +26,76 @@ static void halves_round(void **)
             assert_int_equal(sp_half_bits(value), bits);
     }
     for (uint32_t bits = 0; bits < 0x7c00; bits++) {
-        double low = sp_half_value((uint16_t)bits), high = bits == 0x7bff ? 65536 : sp_half_value((uint16_t)(bits + 1));
+        double low = sp_half_value((uint16_t)bits),
+               high = bits == 0x7bff ? 65536 : sp_half_value((uint16_t)(bits + 1));
         float middle = (float)((low + high) / 2);
         assert_int_equal(sp_half_bits(middle), bits + (bits & 1));
         assert_int_equal(sp_half_bits(std::nextafterf(middle, 0)), bits);
         assert_int_equal(sp_half_bits(std::nextafterf(middle, INFINITY)), bits + 1);
         assert_int_equal(sp_half_bits(-middle), 0x8000 | (bits + (bits & 1)));
     }
+}
+
+// The 16 bits of bf16 by their definition: sign, eight bits of exponent, seven of fraction.
+static double bf16_by_definition(uint32_t bits)
+{
+    int exponent = (int)(bits >> 7 & 255), fraction = (int)(bits & 127);
+    if (exponent == 255)
+        return fraction ? NAN : bits >> 15 ? -INFINITY : INFINITY;
+    double size = std::ldexp(exponent ? 128 + fraction : fraction, (exponent ? exponent : 1) - 127 - 7);
+    return bits >> 15 ? -size : size;
+}
+
+// The nearest number that has seven bits behind its first, or is a multiple of the smallest subnormal; even in a
+// tie.
+static double bf16_nearest(float value)
+{
+    if (!std::isfinite(value) || value == 0)
+        return value;
+    double step = std::ldexp(1, std::max(std::ilogb(value), -126) - 7), near = std::nearbyint(value / step) * step;
+    return std::fabs(near) < 0x1p128 ? near : std::copysign(INFINITY, near);
+}
+
+static void check_bf16(float value)
+{
+    float got = sp_bf16_value(sp_bf16_bits(value));
+    double wanted = bf16_nearest(value);
+    if (std::isnan(value) ? !std::isnan(got) : got != wanted || std::signbit(got) != std::signbit(value))
+        fail_msg("%a became %a and not %a", value, got, wanted);
+}
+
+static void bf16s_round(void **)
+{
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        double wanted = bf16_by_definition(bits);
+        float value = sp_bf16_value((uint16_t)bits);
+        if (std::isnan(wanted)) {
+            assert_true(std::isnan(value) && std::isnan(sp_bf16_value(sp_bf16_bits(value))));
+            continue;
+        }
+        assert_true(value == wanted && std::signbit(value) == std::signbit(wanted));
+        assert_int_equal(sp_bf16_bits(value), bits);
+        // Between it and the next: ties, and either side of them.
+        uint32_t middle = bits << 16 | 0x8000;
+        for (uint32_t around = middle - 2; around <= middle + 2; around++) {
+            float between;
+            memcpy(&between, &around, sizeof between);
+            check_bf16(between);
+        }
+    }
+    uint32_t state = 1;
+    for (int i = 0; i < 2000000; i++) {
+        float value;
+        state = state * 1664525u + 1013904223u;
+        memcpy(&value, &state, sizeof value);
+        check_bf16(value);
+    }
+    check_bf16(3.4028235e38f); // the largest float rounds to infinity
+    check_bf16(0x1p-149f);
+    uint32_t low_nan = 0x7f800001; // all that says NaN is in the half that is cut off
+    float nan;
+    memcpy(&nan, &low_nan, sizeof nan);
+    check_bf16(nan);
 }
 
 struct sum_args {
@@ -198,6 +262,7 @@ int main()
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(halves_round),
+        cmocka_unit_test(bf16s_round),
         cmocka_unit_test(shuffles_and_barriers_sum),
         cmocka_unit_test(copies_arrive_at_their_wait),
         cmocka_unit_test(matrices_multiply),

@@ -102,8 +102,9 @@ struct problem {
         depth.out = between.data();
         point.x = between.data();
         point.out = apart.data();
-        assert_int_equal(sp_cuda_depthwise_launch(nullptr, &depth), 0);
-        assert_int_equal(sp_cuda_conv_launch(nullptr, &point, SP_TILE_64X64), 0);
+        point.tile = SP_TILE_64X64;
+        assert_int_equal(SP_LAUNCHER(depthwise)(nullptr, &depth), 0);
+        assert_int_equal(SP_LAUNCHER(conv)(nullptr, &point), 0);
     }
 };
 
@@ -113,7 +114,8 @@ void check(const shape &s, const char *name)
     p.run_apart();
     for (int tile = SP_TILE_128X128; tile < SP_TILE_COUNT; tile++) {
         memset((void *)p.together.at.get(), 0xff, p.together.count * 2);
-        assert_int_equal(sp_cuda_separable_launch(nullptr, &p.args, (sp_cuda_tile)tile), 0);
+        p.args.point.tile = (sp_cuda_tile)tile;
+        assert_int_equal(SP_LAUNCHER(separable)(nullptr, &p.args), 0);
         for (size_t i = 0; i < p.together.count; i++)
             if (p.together.data()[i].bits != p.apart.data()[i].bits)
                 fail_msg("%s, tile %d: number %zu is %g, apart it is %g", name, tile, i,

@@ -62,6 +62,10 @@ static void test_usage(void **state)
     expect(RUN("model", "import", "other"), 2, "face-api");
     expect(RUN("model", "inspect", ".", "--size", "0x3"), 2, "--help`");
     expect(RUN("model", "inspect", ".", "--backend", "tpu"), 2, "tpu");
+    static const char *const precise[] = {"inspect", "bench"};
+    for (int i = 0; i < 2; i++)
+        expect(RUN("model", precise[i], ".", "--precision", "fp64"), 2, "'fp64' is neither fp16 nor bf16");
+    expect(RUN("model", "run", "x.onnx", "--precision", "fp64"), 2, "'fp64' is neither fp16 nor bf16");
 }
 
 static void test_refuses_package(void **state)

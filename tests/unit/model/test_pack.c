@@ -90,6 +90,7 @@ static void test_good(void **state)
     assert_int_equal(pack.embedder.colour, SP_COLOUR_BGR);
     assert_true(pack.embedder.mean[0] == 1 && pack.embedder.mean[1] == 2 && pack.embedder.mean[2] == 3.5f);
     assert_true(pack.embedder.scale == 0.25f);
+    assert_int_equal(pack.embedder.precision, SP_PACK_FP16);
     assert_int_equal(pack.dim, 128);
     assert_false(pack.normalise);
     assert_int_equal(pack.calibration_count, 2);
@@ -97,6 +98,18 @@ static void test_good(void **state)
     snprintf(path, sizeof path, "%s/n.onnx", directory);
     assert_string_equal(pack.embedder.path, path);
     assert_true(sp_pack_score(&pack, 0.3) == 0.7);
+}
+
+/* Of each net, and left out of the others it is fp16. */
+static void test_precision(void **state)
+{
+    (void)state;
+    struct sp_pack pack = load("width: 150", "precision: bf16, width: 150");
+    assert_int_equal(pack.embedder.precision, SP_PACK_BF16);
+    assert_int_equal(pack.strong.net.precision, SP_PACK_FP16);
+    assert_int_equal(pack.landmarks.precision, SP_PACK_FP16);
+    pack = load("width: 512", "precision: fp16, width: 512");
+    assert_int_equal(pack.strong.net.precision, SP_PACK_FP16);
 }
 
 static void test_refuses(void **state)
@@ -125,6 +138,8 @@ static void test_refuses(void **state)
         {"dim: 128", "dim: 2000", "line 10: embedder.dim", SP_E_FORMAT},
         {"metric: l2", "metric: l1", "line 10: embedder.metric", SP_E_FORMAT},
         {"normalise: no", "normalise: maybe", "line 10: embedder.normalise", SP_E_FORMAT},
+        {"width: 150", "precision: fp64, width: 150", "line 12: embedder.precision: 'fp64' is none of fp16|bf16",
+         SP_E_FORMAT},
         {"width: 150", "width: 112", "embedder.width and height must be 150", SP_E_FORMAT},
         {"fmr: 1e-4", "fmr: 1e-1", "line 15: calibration.1.fmr", SP_E_FORMAT},
         {"threshold: 0.4", "threshold: 0.7", "line 15: calibration.1.threshold", SP_E_FORMAT},
@@ -197,6 +212,7 @@ static void test_fingerprint(void **state)
     static const char *const keep[][2] = {{"name: test", "name: other"},
                                           {"score: 0.5", "score: 0.7"},
                                           {"kind: ssd", "kind: yunet"},
+                                          {"width: 150", "precision: bf16, width: 150"},
                                           {"threshold: 0.4", "threshold: 0.3"}};
     for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++) {
         struct sp_pack pack = load(keep[i][0], keep[i][1]);
@@ -276,8 +292,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),        cmocka_unit_test(test_refuses),   cmocka_unit_test(test_refuses_nets),
-        cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_good),         cmocka_unit_test(test_precision),   cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_refuses_nets), cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_threshold),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
