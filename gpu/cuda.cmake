@@ -7,7 +7,7 @@ target_compile_definitions(sp_cuda_bf16 PRIVATE SP_BF16)
 
 # The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
 add_library(sallyport_cuda MODULE
-  cuda_module.c cuda_build_id.c cuda_device.c cuda_span.c cuda_tune.c
+  cuda_module.c cuda_build_id.c cuda_device.c cuda_span.c cuda_tune.c cuda_agree.c
   cuda_net.c cuda_step.c cuda_plan.c cuda_build.c cuda_build_product.c cuda_build_move.c cuda_build_element.c cuda_build_separable.c
   cuda_weights.c cuda_gemm.c
   cuda_kernels.c $<TARGET_OBJECTS:sp_cuda_f16> $<TARGET_OBJECTS:sp_cuda_bf16>

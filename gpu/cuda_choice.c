@@ -22,6 +22,7 @@ struct sp_cuda_choices {
     char identity[SP_CUDA_IDENTITY];
     char path[PATH_MAX]; /* "": no file */
     char note[320];
+    int refused;
     bool changed;
     int count, room;
     struct sp_cuda_chosen *chosen;
@@ -248,8 +249,9 @@ void sp_cuda_choices_save(struct sp_cuda_choices *choices)
         if (fd >= 0)
             whole = close(fd) == 0 && whole;
         if (!whole || rename(beside, choices->path) != 0) {
-            snprintf(choices->note, sizeof choices->note, "%.150s cannot be written: %.100s", choices->path,
-                     strerror(errno));
+            if (!choices->refused) /* which matters more */
+                snprintf(choices->note, sizeof choices->note, "%.150s cannot be written: %.100s", choices->path,
+                         strerror(errno));
             if (fd >= 0)
                 unlink(beside);
         } else {
@@ -257,6 +259,18 @@ void sp_cuda_choices_save(struct sp_cuda_choices *choices)
         }
         free(bytes);
     }
+    pthread_mutex_unlock(&choices->lock);
+}
+
+void sp_cuda_choices_refuse(struct sp_cuda_choices *choices, const char *step, int batch)
+{
+    pthread_mutex_lock(&choices->lock);
+    choices->refused++;
+    snprintf(
+        choices->note, sizeof choices->note,
+        "%d kernels give other numbers on this device and are not used, the last for %.120s at batch %d: please "
+        "report it with the device and driver",
+        choices->refused, step, batch);
     pthread_mutex_unlock(&choices->lock);
 }
 

@@ -154,32 +154,65 @@ static enum sp_status make_gemm(struct sp_cuda_net *net, int index, struct sp_er
     return status == SP_E_UNSUPPORTED && step->kind == SP_STEP_CONV ? SP_OK : status;
 }
 
-/* Which kernel each convolution takes at each size. */
-static enum sp_status choose(struct sp_cuda_net *net, struct sp_cuda_choices *choices, struct sp_err *err)
-{
-    enum sp_status status = SP_OK;
-    for (int which = 0; which < net->size_count && !status; which++) {
-        struct sp_cuda_memory memory = memory_of(net, which);
-        for (int i = 0; i < net->plan->step_count && !status; i++) {
-            int choice = 0;
-            if (net->plan->steps[i].kind == SP_STEP_CONV)
-                status = sp_cuda_tune(&choice, choices, net->plan, &net->plan->steps[i], net->gemms[i], &memory,
-                                      net->stream, err);
-            net->choices[i * MOST_SIZES + which] = (uint8_t)choice;
-            if (choice >= SP_CHOICE_SEPARABLE)
-                net->choices[(net->plan->steps[i].takes - 1) * MOST_SIZES + which] = SP_CHOICE_TAKEN;
-        }
-    }
-    if (!status)
-        sp_cuda_choices_save(choices);
-    return status;
-}
-
 static enum sp_status run_step(struct sp_cuda_net *net, int index, const struct sp_cuda_memory *memory,
                                struct sp_err *err)
 {
     return sp_cuda_step_run(net->plan, &net->plan->steps[index], net->gemms[index],
                             net->choices[index * MOST_SIZES + memory->which], memory, net->stream, err);
+}
+
+/* Some numbers for kernels to be tried on, the same each time. */
+static void fill_inputs(struct sp_cuda_net *net)
+{
+    float *numbers = net->pinned_inputs;
+    size_t count =
+        port_offset(net->plan->input_bytes, net->plan->program->input_count, net->plan->program->max_batch) /
+        sizeof *numbers;
+    uint32_t random = 20261127;
+    for (size_t i = 0; i < count; i++) {
+        random = random * 1664525u + 1013904223u;
+        numbers[i] = (float)(random >> 8) * 0x1p-24f;
+    }
+}
+
+/* Which kernel each convolution takes at one size. Where they are measured every step runs in its turn, so that the
+ * next has its input. */
+static enum sp_status choose_at(struct sp_cuda_net *net, struct sp_cuda_tuner *tuner, int which, struct sp_err *err)
+{
+    struct sp_cuda_memory memory = memory_of(net, which);
+    const struct sp_cuda_plan *plan = net->plan;
+    bool timed = sp_cuda_facts(net->cuda)->timed;
+    size_t bytes = port_offset(plan->input_bytes, plan->program->input_count, memory.batch);
+    enum sp_status status =
+        timed ? sp_cuda_copy_in(net->stream, net->inputs, net->pinned_inputs, bytes, err) : SP_OK;
+    for (int i = 0; i < plan->step_count && !status; i++) {
+        const struct sp_cuda_step *step = &plan->steps[i];
+        int choice = 0;
+        if (step->kind == SP_STEP_CONV)
+            status = sp_cuda_tune(&choice, tuner, step, net->gemms[i], &memory, err);
+        net->choices[i * MOST_SIZES + which] = (uint8_t)choice;
+        if (!status && timed)
+            status = run_step(net, i, &memory, err);
+        if (choice >= SP_CHOICE_SEPARABLE)
+            net->choices[(step->takes - 1) * MOST_SIZES + which] = SP_CHOICE_TAKEN;
+    }
+    return status;
+}
+
+static enum sp_status choose(struct sp_cuda_net *net, struct sp_cuda_choices *choices, struct sp_err *err)
+{
+    struct sp_cuda_tuner tuner = {.plan = net->plan, .choices = choices, .stream = net->stream};
+    enum sp_status status = sp_cuda_agree_new(&tuner.agree, net->cuda, net->plan->program->precision, err);
+    if (!status)
+        fill_inputs(net);
+    for (int which = 0; which < net->size_count && !status; which++)
+        status = choose_at(net, &tuner, which, err);
+    if (!status)
+        status = sp_cuda_wait(net->stream, err);
+    sp_cuda_agree_free(&tuner.agree);
+    if (!status)
+        sp_cuda_choices_save(choices);
+    return status;
 }
 
 static enum sp_status run_steps(struct sp_cuda_net *net, int which, struct sp_err *err)

@@ -12,20 +12,32 @@ struct run {
     struct sp_err *err;
 };
 
-static void *address(const struct run *run, const struct sp_cuda_ref *ref)
+static void *place_of(const struct sp_cuda_plan *plan, const struct sp_cuda_memory *memory,
+                      const struct sp_cuda_ref *ref)
 {
     switch (ref->place) {
     case SP_PLACE_CONSTANT:
-        return run->memory->constants + ref->bytes;
+        return memory->constants + ref->bytes;
     case SP_PLACE_ARENA:
-        return run->memory->arena + run->plan->buffers[ref->index].offset + ref->bytes;
+        return memory->arena + plan->buffers[ref->index].offset + ref->bytes;
     case SP_PLACE_INPUT:
-        return run->memory->inputs[ref->index] + ref->bytes;
+        return memory->inputs[ref->index] + ref->bytes;
     case SP_PLACE_OUTPUT:
-        return run->memory->outputs[ref->index] + ref->bytes;
+        return memory->outputs[ref->index] + ref->bytes;
     default:
         return NULL;
     }
+}
+
+void *sp_cuda_step_out(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
+                       const struct sp_cuda_memory *memory)
+{
+    return place_of(plan, memory, &step->out);
+}
+
+static void *address(const struct run *run, const struct sp_cuda_ref *ref)
+{
+    return place_of(run->plan, run->memory, ref);
 }
 
 static struct sp_cuda_conv conv_of(const struct run *run)

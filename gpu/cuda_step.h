@@ -18,5 +18,8 @@ struct sp_cuda_memory {
 enum sp_status sp_cuda_step_run(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
                                 struct sp_cuda_gemm *gemm, int choice, const struct sp_cuda_memory *memory,
                                 struct sp_cuda_stream *stream, struct sp_err *err);
+/* Where its result is. */
+void *sp_cuda_step_out(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step,
+                       const struct sp_cuda_memory *memory);
 
 #endif

@@ -72,11 +72,10 @@ struct sp_cuda_layer sp_cuda_tune_layer(const struct sp_cuda_plan *plan, const s
 }
 
 struct timing {
-    const struct sp_cuda_plan *plan;
+    struct sp_cuda_tuner *tuner;
     const struct sp_cuda_step *step;
     struct sp_cuda_gemm *gemm;
     const struct sp_cuda_memory *memory;
-    struct sp_cuda_stream *stream;
     struct sp_cuda_event *marks[2];
     struct sp_err *err;
 };
@@ -85,18 +84,18 @@ static enum sp_status launch(const struct timing *t, int choice, int times)
 {
     enum sp_status status = SP_OK;
     for (int i = 0; i < times && !status; i++)
-        status = sp_cuda_step_run(t->plan, t->step, t->gemm, choice, t->memory, t->stream, t->err);
+        status = sp_cuda_step_run(t->tuner->plan, t->step, t->gemm, choice, t->memory, t->tuner->stream, t->err);
     return status;
 }
 
 /* Microseconds from mark to mark around so many launches. */
 static enum sp_status time_launches(const struct timing *t, int choice, int times, double *ret_us)
 {
-    enum sp_status status = sp_cuda_event_record(t->marks[0], t->stream, t->err);
+    enum sp_status status = sp_cuda_event_record(t->marks[0], t->tuner->stream, t->err);
     if (!status)
         status = launch(t, choice, times);
     if (!status)
-        status = sp_cuda_event_record(t->marks[1], t->stream, t->err);
+        status = sp_cuda_event_record(t->marks[1], t->tuner->stream, t->err);
     if (!status)
         status = sp_cuda_event_wait(t->marks[1], t->err);
     return status ? status : sp_cuda_event_between(t->marks[0], t->marks[1], ret_us, t->err);
@@ -118,6 +117,14 @@ static enum sp_status time_choice(const struct timing *t, int choice, double *re
     return status;
 }
 
+/* 16-bit numbers of a convolution's result. */
+static size_t numbers_of(const struct timing *t)
+{
+    const struct sp_cuda_conv *conv = &t->step->conv;
+    return (size_t)conv->n * (size_t)t->memory->batch * (size_t)conv->oh * (size_t)conv->ow *
+           (size_t)conv->out_pitch;
+}
+
 /* A tile that is more than half empty in its channels is never the best, nor is making a depthwise convolution more
  * than MOST_AGAIN times. */
 static bool sensible(const struct sp_cuda_step *step, const struct sp_cuda_gemm *gemm, int choice)
@@ -133,31 +140,60 @@ static bool sensible(const struct sp_cuda_step *step, const struct sp_cuda_gemm 
     return tile == SP_TILE_64X32 || step->conv.out_pitch > size[1] / 2;
 }
 
+/* Time a kernel, and whether it gives what the rule's gave. The sample costs little beside the times. */
+static enum sp_status try_choice(const struct timing *t, int choice, double *ret_us, bool *ret_same)
+{
+    struct sp_cuda_tuner *tuner = t->tuner;
+    enum sp_status status = time_choice(t, choice, ret_us);
+    if (!status)
+        status = sp_cuda_agree_look(&tuner->agree, tuner->stream, sp_cuda_step_out(tuner->plan, t->step, t->memory),
+                                    numbers_of(t), ret_same, t->err);
+    if (!status && !*ret_same) {
+        char text[320];
+        sp_cuda_step_text(tuner->plan, t->step, choice, text, sizeof text);
+        sp_cuda_choices_refuse(tuner->choices, text, t->memory->batch);
+    }
+    return status;
+}
+
+/* The rule's kernel: its time, its numbers; and what a choice costs besides that leaves a depthwise convolution to
+ * itself. */
+static enum sp_status try_rule(const struct timing *t, int rule, double *ret_us, double *ret_apart)
+{
+    struct sp_cuda_tuner *tuner = t->tuner;
+    struct timing depthwise = *t;
+    enum sp_status status = SP_OK;
+    *ret_apart = 0;
+    if (t->step->takes) {
+        depthwise.step = taken_by(tuner->plan, t->step);
+        status = time_choice(&depthwise, 0, ret_apart);
+    }
+    if (!status)
+        status = time_choice(t, rule, ret_us);
+    return status ? status
+                  : sp_cuda_agree_keep(&tuner->agree, tuner->stream,
+                                       sp_cuda_step_out(tuner->plan, t->step, t->memory), numbers_of(t), t->err);
+}
+
 static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
 {
-    struct sp_cuda *cuda = sp_cuda_stream_device(t->stream);
-    struct timing depthwise = *t;
-    double best = 0,
-           apart = 0; /* apart: what a choice that leaves the depthwise convolution to itself costs besides */
+    struct sp_cuda *cuda = sp_cuda_stream_device(t->tuner->stream);
+    double best = 0, apart = 0;
     enum sp_status status = sp_cuda_event_new(&t->marks[0], cuda, true, t->err);
     if (!status)
         status = sp_cuda_event_new(&t->marks[1], cuda, true, t->err);
-    if (!status && t->step->takes) {
-        depthwise = *t;
-        depthwise.step = taken_by(t->plan, t->step);
-        status = time_choice(&depthwise, 0, &apart);
-    }
     if (!status)
-        status = time_choice(t, rule, &best);
+        status = try_rule(t, rule, &best, &apart);
     *ret_choice = rule;
     best = (best + apart) * WORTH;
     for (int choice = 0; choice < SP_CHOICE_COUNT && !status; choice++) {
         double us = 0;
+        bool same = false;
         if (choice == rule || !sensible(t->step, t->gemm, choice))
             continue;
-        status = time_choice(t, choice, &us);
+        status = try_choice(t, choice, &us, &same);
         us += choice < SP_CHOICE_SEPARABLE ? apart : 0;
-        if (!status && us < best) {
+        if (!status && same && us < best) {
             best = us;
             *ret_choice = choice;
         }
@@ -175,21 +211,19 @@ static bool has_alternative(const struct sp_cuda_step *step, const struct sp_cud
     return count > 1;
 }
 
-enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_choices *choices, const struct sp_cuda_plan *plan,
-                            const struct sp_cuda_step *step, struct sp_cuda_gemm *gemm,
-                            const struct sp_cuda_memory *memory, struct sp_cuda_stream *stream, struct sp_err *err)
+enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_tuner *tuner, const struct sp_cuda_step *step,
+                            struct sp_cuda_gemm *gemm, const struct sp_cuda_memory *memory, struct sp_err *err)
 {
-    const struct sp_cuda_facts *facts = sp_cuda_facts(sp_cuda_stream_device(stream));
-    struct sp_cuda_layer layer = sp_cuda_tune_layer(plan, step, memory->batch);
+    const struct sp_cuda_facts *facts = sp_cuda_facts(sp_cuda_stream_device(tuner->stream));
+    struct sp_cuda_layer layer = sp_cuda_tune_layer(tuner->plan, step, memory->batch);
     int rule = sp_cuda_tune_rule(step, gemm != NULL, memory->batch, facts->multiprocessors);
-    struct timing timing = {
-        .plan = plan, .step = step, .gemm = gemm, .memory = memory, .stream = stream, .err = err};
+    struct timing timing = {.tuner = tuner, .step = step, .gemm = gemm, .memory = memory, .err = err};
     *ret_choice = rule;
     if (!facts->timed || !has_alternative(step, gemm) ||
-        (sp_cuda_choices_find(choices, &layer, ret_choice) && sensible(step, gemm, *ret_choice)))
+        (sp_cuda_choices_find(tuner->choices, &layer, ret_choice) && sensible(step, gemm, *ret_choice)))
         return SP_OK;
     enum sp_status status = measure(&timing, rule, ret_choice);
     if (!status)
-        sp_cuda_choices_put(choices, &layer, *ret_choice);
+        sp_cuda_choices_put(tuner->choices, &layer, *ret_choice);
     return status;
 }

@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "gpu/cuda_agree.h"
 #include "gpu/cuda_build_id.h"
 #include "gpu/cuda_choice.h"
+#include "gpu/cuda_half.h"
 #include "tests/ops/compare.h"
 #include "tests/ops/emulate/plain_device.h"
 
@@ -21,6 +23,7 @@ enum { BATCH = 3 };
 static uint8_t *bytes;
 static size_t length;
 static int favourite, convs; /* what our clock likes; how many implicit products it has seen */
+static int wrong = -1;       /* the tile whose kernel computes something else */
 static char folder[] = "/tmp/sallyport-choice-XXXXXX";
 
 /* Convolutions of 3 x 3 and 1 x 1, with and without a sum, and one whose input a depthwise one makes; 12 x 12 px,
@@ -91,6 +94,10 @@ static double like_favourite(const void *payload, size_t size)
         return favourite == SP_CHOICE_LIBRARY ? 5 : 50;
     memcpy(&product, payload, sizeof product);
     convs++;
+    if (wrong >= 0 && product.blocks == blocks_of(&product.conv, wrong)) {
+        product.conv.act.kind = SP_ACT_NEG;
+        memcpy((void *)(uintptr_t)payload, &product, sizeof product);
+    }
     return favourite < SP_TILE_COUNT && product.blocks == blocks_of(&product.conv, favourite) ? 5 : 20;
 }
 
@@ -251,6 +258,48 @@ static void the_file_is_kept_and_believed(void **state)
     unlink(the_file());
 }
 
+static void a_faster_kernel_that_is_wrong_is_not_taken(void **state)
+{
+    bool measured;
+    char note[320];
+    (void)state;
+    favourite = wrong = SP_TILE_128X128;
+    assert_int_not_equal(start_again(&measured, note), wrong);
+    assert_non_null(strstr(note, "4 kernels give other numbers on this device and are not used"));
+    assert_non_null(strstr(note, "implicit 128x128 at batch 1"));
+    wrong = -1;
+    assert_int_not_equal(start_again(&measured, note), SP_TILE_128X128); /* and that is remembered */
+    assert_false(measured);
+    unlink(the_file());
+}
+
+static void what_agrees(void **state)
+{
+    uint16_t rule[4], other[4];
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        rule[i] = other[i] = sp_half_bits((float)i - 1);
+    assert_true(sp_cuda_agree_same(SP_PRECISION_FP16, rule, other, 4));
+    assert_true(sp_cuda_agree_same(SP_PRECISION_FP16, rule, other, 0));
+    other[1] = sp_half_bits(0.007f); /* of a largest 2: 1/256 is 0.0078 */
+    assert_true(sp_cuda_agree_same(SP_PRECISION_FP16, rule, other, 4));
+    other[1] = sp_half_bits(0.009f);
+    assert_false(sp_cuda_agree_same(SP_PRECISION_FP16, rule, other, 4));
+    other[1] = 0x7e00; /* NaN where there is a number */
+    assert_false(sp_cuda_agree_same(SP_PRECISION_FP16, rule, other, 4));
+    rule[1] = 0x7c00; /* infinite: says nothing */
+    assert_true(sp_cuda_agree_same(SP_PRECISION_FP16, rule, other, 4));
+    for (int i = 0; i < 4; i++)
+        rule[i] = other[i] = 0;
+    other[3] = 1; /* the smallest there is, where all is 0 */
+    assert_false(sp_cuda_agree_same(SP_PRECISION_FP16, rule, other, 4));
+    rule[0] = sp_bf16_bits(1e30f);
+    other[0] = sp_bf16_bits(1.02e30f);
+    assert_true(sp_cuda_agree_same(SP_PRECISION_BF16, rule, other, 1));
+    other[0] = sp_bf16_bits(1.05e30f);
+    assert_false(sp_cuda_agree_same(SP_PRECISION_BF16, rule, other, 1));
+}
+
 static struct sp_cuda_layer layer_of(int number)
 {
     return (struct sp_cuda_layer){{number, 1, 2, 3}};
@@ -342,7 +391,7 @@ static void a_device_may_break_meanwhile(void **state)
     enum sp_status status = SP_E_DEVICE;
     int failed = 0;
     (void)state;
-    for (int after = 1; status; after += 7) {
+    for (int after = 1; status; after += 29) {
         struct sp_engine_config config = {
             .backend = SP_BACKEND_CUDA, .fault = SP_FAULT_DEVICE, .fault_after = after, .cache_dir = folder};
         struct sp_net_config size = {.max_batch = 1};
@@ -381,10 +430,16 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_choice_computes_the_same), cmocka_unit_test(without_a_clock_the_rule),
-        cmocka_unit_test(the_file_is_kept_and_believed),  cmocka_unit_test(another_ones_file_is_not),
-        cmocka_unit_test(it_is_bounded_and_comes_back),   cmocka_unit_test(a_folder_that_is_not_there),
-        cmocka_unit_test(a_device_may_break_meanwhile),   cmocka_unit_test(a_build_has_a_name),
+        cmocka_unit_test(every_choice_computes_the_same),
+        cmocka_unit_test(without_a_clock_the_rule),
+        cmocka_unit_test(the_file_is_kept_and_believed),
+        cmocka_unit_test(a_faster_kernel_that_is_wrong_is_not_taken),
+        cmocka_unit_test(what_agrees),
+        cmocka_unit_test(another_ones_file_is_not),
+        cmocka_unit_test(it_is_bounded_and_comes_back),
+        cmocka_unit_test(a_folder_that_is_not_there),
+        cmocka_unit_test(a_device_may_break_meanwhile),
+        cmocka_unit_test(a_build_has_a_name),
     };
     if (!mkdtemp(folder))
         return 1;
