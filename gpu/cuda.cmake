@@ -4,6 +4,13 @@ foreach(precision f16 bf16)
   target_include_directories(sp_cuda_${precision} PRIVATE ${CMAKE_SOURCE_DIR})
 endforeach()
 target_compile_definitions(sp_cuda_bf16 PRIVATE SP_BF16)
+# Hopper's own, for that device alone: no other runs its code.
+foreach(precision f16 bf16)
+  add_library(sp_cuda_wgmma_${precision} OBJECT cuda_conv_wgmma.cu)
+  target_include_directories(sp_cuda_wgmma_${precision} PRIVATE ${CMAKE_SOURCE_DIR})
+  set_target_properties(sp_cuda_wgmma_${precision} PROPERTIES CUDA_ARCHITECTURES 90a-real)
+endforeach()
+target_compile_definitions(sp_cuda_wgmma_bf16 PRIVATE SP_BF16)
 
 # The CUDA backend's module. A family of kernels is a line each: its .cu (kernels, launchers) and its host C.
 add_library(sallyport_cuda MODULE
@@ -11,6 +18,7 @@ add_library(sallyport_cuda MODULE
   cuda_net.c cuda_step.c cuda_plan.c cuda_build.c cuda_build_product.c cuda_build_move.c cuda_build_element.c cuda_build_separable.c
   cuda_weights.c cuda_gemm.c
   cuda_kernels.c $<TARGET_OBJECTS:sp_cuda_f16> $<TARGET_OBJECTS:sp_cuda_bf16>
+  $<TARGET_OBJECTS:sp_cuda_wgmma_f16> $<TARGET_OBJECTS:sp_cuda_wgmma_bf16>
   cuda_pixels.cu cuda_pixels.c
   cuda_match.cu cuda_match.c cuda_match_plan.c cuda_match_bound.c cuda_gallery.c cuda_slab.c)
 # The last bit of a resampled picture is the CPU's.

@@ -17,7 +17,9 @@ extern "C" int SP_LAUNCHER(conv)(void *stream, const struct sp_cuda_conv *args)
         return launch<sp_tile_128x64>(stream, args);
     case SP_TILE_64X64:
         return launch<sp_tile_64x64>(stream, args);
-    default:
+    case SP_TILE_64X32:
         return launch<sp_tile_64x32>(stream, args);
+    default:
+        return SP_LAUNCHER(conv_wgmma)(stream, args);
     }
 }

@@ -85,6 +85,7 @@ template <class tile> struct sp_conv_kernel {
     static constexpr int stage = (tile::m + tile::n) * sp_tile_row; /* halfs */
     static constexpr int shared = tile::shared_of(sp_tile_stages * stage * 2);
     static constexpr bool together = true;
+    static_assert(shared <= 99 * 1024, "some devices have no more");
     static constexpr int rows_each = tile::m * 4 / threads, columns_each = tile::n * 4 / threads;
     static_assert(tile::m * 4 % threads == 0 && tile::n * 4 % threads == 0,
                   "every thread copies the same number of pieces");

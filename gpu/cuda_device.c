@@ -185,6 +185,7 @@ enum sp_status sp_cuda_open(struct sp_cuda **ret_cuda, const struct sp_engine_co
     struct sp_cuda *cuda = calloc(1, sizeof *cuda);
     if (!cuda)
         return sp_fail(err, SP_E_NOMEM, "no memory for a device");
+    facts.wgmma = config->wgmma && facts.major == 9 && facts.minor == 0;
     cuda->facts = facts;
     cuda->fault = config->fault;
     atomic_init(&cuda->fault_after, config->fault_after);

@@ -29,6 +29,7 @@ struct sp_cuda_facts {
     size_t shared_bytes; /* most one block may have */
     int driver, runtime; /* versions as CUDA counts them: 13000 */
     bool timed;          /* times of events say how fast kernels are */
+    bool wgmma;          /* asked for, and of a device that has it */
 };
 
 /* SP_E_UNSUPPORTED with the reason: no driver, no such device, too old. text: as sp_engine_describe. */

@@ -10,7 +10,8 @@ const struct sp_cuda_kernels *sp_cuda_kernels_of(enum sp_precision precision)
 
 void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2])
 {
-    static const int sizes[SP_TILE_COUNT][2] = {{256, 128}, {128, 128}, {128, 64}, {64, 64}, {64, 32}};
+    static const int sizes[SP_TILE_COUNT][2] = {{256, 128}, {128, 128}, {128, 64},  {64, 64},
+                                                {64, 32},   {128, 256}, {128, 128}, {128, 64}};
     ret_size[0] = sizes[tile][0];
     ret_size[1] = sizes[tile][1];
 }

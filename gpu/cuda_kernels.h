@@ -28,8 +28,18 @@ struct sp_cuda_act {
 
 #define SP_CUDA_CONV_K  32  /* one step along k */
 #define SP_CUDA_CONV_OC 128 /* weights are padded to a multiple of it */
-/* Tiles [rows][output channels] to choose from. */
-enum sp_cuda_tile { SP_TILE_256X128, SP_TILE_128X128, SP_TILE_128X64, SP_TILE_64X64, SP_TILE_64X32, SP_TILE_COUNT };
+/* Tiles [rows][output channels] to choose from; the last ones for devices of compute capability 9.0 alone. */
+enum sp_cuda_tile {
+    SP_TILE_256X128,
+    SP_TILE_128X128,
+    SP_TILE_128X64,
+    SP_TILE_64X64,
+    SP_TILE_64X32,
+    SP_TILE_WGMMA_128X256,
+    SP_TILE_WGMMA_128X128,
+    SP_TILE_WGMMA_128X64,
+    SP_TILE_COUNT
+};
 /* Rows and columns of a tile. */
 void sp_cuda_tile_size(enum sp_cuda_tile tile, int ret_size[2]);
 
@@ -233,6 +243,10 @@ struct sp_cuda_matmul {
     X(softmax)                                                                                                     \
     X(norm)                                                                                                        \
     X(matmul)
+
+/* Those of the last tiles, which conv calls: from a source of their own, as they are compiled for one device. */
+int sp_cuda_conv_wgmma_f16(void *stream, const struct sp_cuda_conv *args);
+int sp_cuda_conv_wgmma_bf16(void *stream, const struct sp_cuda_conv *args);
 
 /* Its launchers, one for each precision: sp_cuda_conv_f16, sp_cuda_conv_bf16, ... */
 #define SP_CUDA_LAUNCHERS(name)                                                                                    \

@@ -339,7 +339,7 @@ template <class kernel> struct sp_emulated_launch {
 /* Without a stream at once, else in its order (tests/ops/emulate/plain_device.h). */
 template <class kernel> int sp_launch(void *stream, int64_t blocks, const typename kernel::args &args)
 {
-    static_assert(kernel::shared <= 99 * 1024 && kernel::threads <= 1024, "some device has less");
+    static_assert(kernel::shared <= 227 * 1024 && kernel::threads <= 1024, "no device has more");
     static_assert(sizeof args <= 4096, "kernel parameters");
     static_assert(sizeof(sp_emulated_launch<kernel>) <= PLAIN_DEVICE_PAYLOAD, "what the plain device takes along");
     if (blocks < 0 || blocks > INT32_MAX)

@@ -34,8 +34,9 @@ enum sp_status sp_cuda_nets_open(struct sp_cuda_nets *nets, struct sp_cuda *cuda
 {
     const struct sp_cuda_facts *facts = sp_cuda_facts(cuda);
     char identity[SP_CUDA_IDENTITY];
-    snprintf(identity, sizeof identity, "%s|%d.%d|%d|%d|%d|%d|%.80s", facts->name, facts->major, facts->minor,
-             facts->multiprocessors, facts->driver, facts->runtime, sp_cuda_blas_version(), build);
+    snprintf(identity, sizeof identity, "%s|%d.%d%s|%d|%d|%d|%d|%.80s", facts->name, facts->major, facts->minor,
+             facts->wgmma ? " wgmma" : "", facts->multiprocessors, facts->driver, facts->runtime,
+             sp_cuda_blas_version(), build);
     nets->cuda = cuda;
     return sp_cuda_choices_new(&nets->choices, identity, build[0] ? folder : NULL, err);
 }

@@ -238,10 +238,9 @@ void sp_cuda_plan_free(struct sp_cuda_plan **plan)
     *plan = NULL;
 }
 
-const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, int choice,
-                              char *text, size_t size)
+static const char *kernel_name(const struct sp_cuda_step *step, int choice)
 {
-    static const char *const kernels[] = {
+    static const char *const names[] = {
         [SP_STEP_CONV] = "implicit",   [SP_STEP_GEMM] = "cublaslt", [SP_STEP_DEPTHWISE] = "depthwise",
         [SP_STEP_GROUPED] = "grouped", [SP_STEP_POOL] = "pool",     [SP_STEP_PAD] = "pad",
         [SP_STEP_RESIZE] = "resize",   [SP_STEP_PLANES] = "planes", [SP_STEP_MAP] = "map",
@@ -249,19 +248,26 @@ const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_c
         [SP_STEP_GATHER] = "gather",   [SP_STEP_REDUCE] = "reduce", [SP_STEP_SOFTMAX] = "softmax",
         [SP_STEP_NORM] = "norm",       [SP_STEP_MATMUL] = "matmul",
     };
+    if (step->kind == SP_STEP_DEPTHWISE && choice == SP_CHOICE_TAKEN)
+        return "in the next";
+    if (step->kind != SP_STEP_CONV)
+        return names[step->kind];
+    if (choice == SP_CHOICE_LIBRARY)
+        return names[SP_STEP_GEMM];
+    if (choice >= SP_CHOICE_SEPARABLE)
+        return "separable";
+    return choice >= SP_TILE_WGMMA_128X256 ? "wgmma" : names[SP_STEP_CONV];
+}
+
+const char *sp_cuda_step_text(const struct sp_cuda_plan *plan, const struct sp_cuda_step *step, int choice,
+                              char *text, size_t size)
+{
     char layer[256] = "move";
     if (step->layer)
         sp_layer_text(plan->program, step->layer, layer, sizeof layer);
     else if (step->out.place == SP_PLACE_OUTPUT)
         snprintf(layer, sizeof layer, "output '%.60s'", plan->program->outputs[step->out.index].name);
-    const char *kernel = kernels[step->kind];
-    if (step->kind == SP_STEP_DEPTHWISE && choice == SP_CHOICE_TAKEN)
-        kernel = "in the next";
-    if (step->kind == SP_STEP_CONV && choice == SP_CHOICE_LIBRARY)
-        kernel = kernels[SP_STEP_GEMM];
-    if (step->kind == SP_STEP_CONV && choice >= SP_CHOICE_SEPARABLE)
-        kernel = "separable";
-    snprintf(text, size, "%s cuda:%s", layer, kernel);
+    snprintf(text, size, "%s cuda:%s", layer, kernel_name(step, choice));
     if (step->kind == SP_STEP_CONV && choice != SP_CHOICE_LIBRARY) {
         int sides[2];
         sp_cuda_tile_size(sp_cuda_choice_tile(choice), sides);

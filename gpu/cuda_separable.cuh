@@ -19,6 +19,7 @@ template <class tile> struct sp_separable_kernel {
     static constexpr int left = tile::m * sp_tile_row, right = tile::n * sp_tile_row; /* halfs of a stage */
     static constexpr int shared = tile::shared_of((2 * left + sp_tile_stages * right) * 2);
     static constexpr bool together = true;
+    static_assert(shared <= 99 * 1024, "some devices have no more");
     static constexpr int rows_each = tile::m * 4 / threads, columns_each = tile::n * 4 / threads;
     static_assert(tile::m * 4 % (2 * threads) == 0 && tile::n * 4 % threads == 0,
                   "every thread makes and copies the same number of pieces");

@@ -13,11 +13,11 @@ int sp_cuda_tune_rule(const struct sp_cuda_step *step, bool library, int batch, 
     int64_t pixels = (int64_t)conv->n * batch * conv->oh * conv->ow;
     if (library)
         return SP_CHOICE_LIBRARY;
-    for (int i = 0; i < SP_TILE_COUNT; i++) {
+    for (int i = 0; i < SP_TILE_WGMMA_128X256; i++) {
         int size[2];
         sp_cuda_tile_size((enum sp_cuda_tile)i, size);
         int64_t blocks = (pixels + size[0] - 1) / size[0] * ((conv->out_pitch + size[1] - 1) / size[1]);
-        if (conv->out_pitch > size[1] / 2 && (blocks >= multiprocessors || i + 1 == SP_TILE_COUNT))
+        if (conv->out_pitch > size[1] / 2 && (blocks >= multiprocessors || i == SP_TILE_64X32))
             return i;
     }
     return SP_TILE_64X32;
@@ -125,17 +125,21 @@ static size_t numbers_of(const struct timing *t)
            (size_t)conv->out_pitch;
 }
 
-/* A tile that is more than half empty in its channels is never the best, nor is making a depthwise convolution more
- * than MOST_AGAIN times. */
-static bool sensible(const struct sp_cuda_step *step, const struct sp_cuda_gemm *gemm, int choice)
+/* What a device can do, and what may be the best: a tile that is more than half empty in its channels never is, nor
+ * is making a depthwise convolution more than MOST_AGAIN times. */
+static bool sensible(const struct sp_cuda_facts *facts, const struct sp_cuda_step *step,
+                     const struct sp_cuda_gemm *gemm, int choice)
 {
     int size[2];
     if (choice == SP_CHOICE_LIBRARY)
         return gemm != NULL;
     enum sp_cuda_tile tile = sp_cuda_choice_tile(choice);
+    bool wgmma = tile >= SP_TILE_WGMMA_128X256;
     sp_cuda_tile_size(tile, size);
+    if (wgmma && !facts->wgmma)
+        return false;
     if (choice >= SP_CHOICE_SEPARABLE &&
-        (!step->takes || tile < SP_TILE_128X128 || step->conv.out_pitch > MOST_AGAIN * size[1]))
+        (!step->takes || wgmma || tile == SP_TILE_256X128 || step->conv.out_pitch > MOST_AGAIN * size[1]))
         return false;
     return tile == SP_TILE_64X32 || step->conv.out_pitch > size[1] / 2;
 }
@@ -189,7 +193,7 @@ static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
     for (int choice = 0; choice < SP_CHOICE_COUNT && !status; choice++) {
         double us = 0;
         bool same = false;
-        if (choice == rule || !sensible(t->step, t->gemm, choice))
+        if (choice == rule || !sensible(sp_cuda_facts(cuda), t->step, t->gemm, choice))
             continue;
         status = try_choice(t, choice, &us, &same);
         us += choice < SP_CHOICE_SEPARABLE ? apart : 0;
@@ -203,11 +207,12 @@ static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
     return status;
 }
 
-static bool has_alternative(const struct sp_cuda_step *step, const struct sp_cuda_gemm *gemm)
+static bool has_alternative(const struct sp_cuda_facts *facts, const struct sp_cuda_step *step,
+                            const struct sp_cuda_gemm *gemm)
 {
     int count = 0;
     for (int choice = 0; choice < SP_CHOICE_COUNT; choice++)
-        count += sensible(step, gemm, choice);
+        count += sensible(facts, step, gemm, choice);
     return count > 1;
 }
 
@@ -219,8 +224,8 @@ enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_tuner *tuner, const 
     int rule = sp_cuda_tune_rule(step, gemm != NULL, memory->batch, facts->multiprocessors);
     struct timing timing = {.tuner = tuner, .step = step, .gemm = gemm, .memory = memory, .err = err};
     *ret_choice = rule;
-    if (!facts->timed || !has_alternative(step, gemm) ||
-        (sp_cuda_choices_find(tuner->choices, &layer, ret_choice) && sensible(step, gemm, *ret_choice)))
+    if (!facts->timed || !has_alternative(facts, step, gemm) ||
+        (sp_cuda_choices_find(tuner->choices, &layer, ret_choice) && sensible(facts, step, gemm, *ret_choice)))
         return SP_OK;
     enum sp_status status = measure(&timing, rule, ret_choice);
     if (!status)

@@ -6,6 +6,7 @@
 #ifndef SALLYPORT_GPU_ENGINE_H
 #define SALLYPORT_GPU_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/status.h"
@@ -31,6 +32,7 @@ struct sp_engine_config {
     enum sp_backend backend;
     int device;  /* cuda: device number; default 0 */
     int threads; /* cpu: compute threads of one sp_net_run; default 1 (OpenMP spin barriers hurt on shared cores) */
+    bool wgmma;  /* cuda: let Hopper's own matrix products be chosen too, on devices of compute capability 9.0 */
     const char *cache_dir; /* cuda: folder where measured choices of kernels are kept; NULL or "": none */
     /* Tests only; zero in life. The fault comes at call number `fault_after` (1, 2, ...) of its kind after opening.
      */

@@ -33,6 +33,8 @@ static const struct sp_option table[] = {
            "compute backend; auto: the best that works here"),
     NUMBER("engine.device", device, NULL, 0, 63, "0", "cuda: device number"),
     NUMBER("engine.threads", engine_threads, NULL, 1, 256, "1", "cpu: compute threads of one net"),
+    CHOICE("engine.wgmma", wgmma, "off|on", "off",
+           "cuda: may Hopper's own matrix products be chosen (compute capability 9.0)"),
     TEXT("engine.cache_dir", cache_dir, "",
          "cuda: folder where measured choices of kernels are kept; empty: measured at every start"),
     NUMBER("pipeline.decode_threads", decode_threads, NULL, 1, 64, "1", "threads that decode images"),

@@ -11,6 +11,7 @@ struct sp_worker_settings {
         key_recorder[SP_OPTION_TEXT];
     char pack[SP_OPTION_TEXT];
     int backend; /* enum sp_backend */
+    int wgmma;   /* 1: on */
     int64_t device, engine_threads;
     char cache_dir[SP_OPTION_TEXT];
     int64_t decode_threads, analyse_threads, max_batch, batch_delay_us, credit, stuck_ms, sessions, want_budget_ms;

@@ -83,6 +83,7 @@ static enum sp_status open_engine(struct sp_worker *worker, struct sp_err *err)
     struct sp_engine_config config = {.backend = (enum sp_backend)settings->backend,
                                       .device = (int)settings->device,
                                       .threads = (int)settings->engine_threads,
+                                      .wgmma = settings->wgmma == 1,
                                       .cache_dir = settings->cache_dir};
     enum sp_status status = sp_pack_load(&worker->pack, settings->pack, err);
     if (status == SP_OK && (status = sp_engine_open(&worker->engine, &config, err)) != SP_OK && err)

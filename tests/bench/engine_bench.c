@@ -1,7 +1,7 @@
 /* Times of nets and of matches on one thread: min and median per item, for the batch sizes and galleries we meet.
  *
  * usage: engine_bench [--size HEIGHTxWIDTH] [--backend cpu|ref|cuda] [--rounds N] [--batches 1,8,...]
- *                     [--matches small|large|none] [--cache DIR] [FILE.onnx ...]
+ *                     [--matches small|large|none] [--wgmma on|off] [--cache DIR] [FILE.onnx ...]
  * small: up to 100,000 rows; large: 1,000,000 x 512 and 64 galleries of 400. Random input: what is measured does
  * not depend on it. Exit 77 where the backend does not work. */
 #include <stdbool.h>
@@ -14,6 +14,7 @@
 struct options {
     int height, width, rounds;
     enum sp_backend backend;
+    bool wgmma;
     int batches[16], batch_count;
     const char *matches, *cache; /* cache: folder of measured choices of kernels, or NULL */
 };
@@ -151,6 +152,10 @@ static bool take(struct options *options, const char *name, const char *value)
         return (options->rounds = (int)strtol(value, NULL, 10)) > 0;
     if (!strcmp(name, "--cache"))
         return (options->cache = value) != NULL;
+    if (!strcmp(name, "--wgmma")) {
+        options->wgmma = !strcmp(value, "on");
+        return options->wgmma || !strcmp(value, "off");
+    }
     if (!strcmp(name, "--matches")) {
         options->matches = value;
         return !strcmp(value, "small") || !strcmp(value, "large") || !strcmp(value, "none");
@@ -187,7 +192,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "engine_bench: unknown option or value: %s %s\n", argv[first], argv[first + 1]);
             return 2;
         }
-    struct sp_engine_config config = {.backend = options.backend, .threads = 1, .cache_dir = options.cache};
+    struct sp_engine_config config = {
+        .backend = options.backend, .threads = 1, .wgmma = options.wgmma, .cache_dir = options.cache};
     enum sp_status status = sp_engine_open(&engine, &config, &err);
     if (status) {
         fprintf(stderr, "%s%s\n", status == SP_E_UNSUPPORTED ? "SKIP: " : "", err.text);

@@ -96,6 +96,8 @@ void sp_fibers_state::run_thread(int thread)
     for (const auto &group : fibers[(size_t)thread].groups)
         if (!group.empty())
             give_up("a thread ends with copies it did not wait for");
+    if (fibers[(size_t)thread].products.open())
+        give_up("a thread ends with products it did not wait for");
     ended[(size_t)thread] = true;
 }
 
@@ -149,8 +151,10 @@ void sp_fibers::run(const body &thread_body)
     s.seen.assign((size_t)s.threads, 0);
     s.at_barrier = 0;
     s.shuffle();
-    for (sp_fiber &fiber : s.fibers)
+    for (sp_fiber &fiber : s.fibers) {
         fiber.groups.assign(1, {});
+        fiber.products = {};
+    }
     for (bool open = true; open;) {
         bool moved = false;
         open = false;
@@ -218,6 +222,7 @@ void sp_fiber::copy16(void *shared, const void *from, bool valid)
 {
     if ((uintptr_t)shared % 16 || (uintptr_t)from % 16)
         give_up("an asynchronous copy that is not aligned to 16 bytes");
+    std::memset(shared, 0xff, 16); /* a device may write from now on */
     groups.back().push_back({shared, from, valid});
 }
 
@@ -295,7 +300,7 @@ static void product(const sp_fibers_state::warp &warp, int at, const float (&a)[
     }
 }
 
-static void products(const sp_fibers_state::warp &warp, int rows, int columns, bool bf16)
+static void multiply_all(const sp_fibers_state::warp &warp, int rows, int columns, bool bf16)
 {
     const float *values = half_values(bf16);
     float a[16][16];
@@ -319,6 +324,6 @@ void sp_fiber::multiply(float *d, const uint32_t *a, const uint32_t *b, int rows
     warp.b[lane()] = b;
     meet();
     if (lane() == 0) /* the others wait in the second meeting, their fragments stay where they are */
-        products(warp, rows, columns, bf16);
+        multiply_all(warp, rows, columns, bf16);
     meet();
 }

@@ -1,9 +1,10 @@
 /* A block of device threads on the CPU.
  *
- * Each thread is a fiber (its own stack, switched by hand); it gives way where a device thread waits for others. A round
- * in which no fiber gets on is a deadlock: a barrier that not all reach, and ends the test with a sentence.
- * Asynchronous copies are made as late as their wait allows. Shared memory is filled with a pattern that reads as NaN
- * before each block; it is allocated to its size, so AddressSanitizer sees its end. */
+ * Each thread is a fiber (its own stack, switched by hand); it gives way where a device thread waits for others. A
+ * round in which no fiber gets on is a deadlock: a barrier that not all reach, and ends the test with a sentence.
+ * Asynchronous copies are made as late as their wait allows, and from their issue on NaN lies where they go. Shared
+ * memory is filled with a pattern that reads as NaN before each block; it is allocated to its size, so
+ * AddressSanitizer sees its end. */
 #ifndef SALLYPORT_TESTS_OPS_EMULATE_FIBERS_H
 #define SALLYPORT_TESTS_OPS_EMULATE_FIBERS_H
 
@@ -12,12 +13,14 @@
 #include <functional>
 #include <memory>
 #include <vector>
+#include "tests/ops/emulate/products.h"
 
 struct sp_fibers_state;
 
 /* What a kernel calls through gpu/cuda_launch.cuh. */
-class sp_fiber {
-public:
+class sp_fiber
+{
+  public:
     void barrier();
     void meet(); /* with the other lanes of the warp */
     int lane() const;
@@ -36,8 +39,9 @@ public:
     void wait(int left);
     /* d: [rows][columns][4] floats of this lane; a: [rows][4]; b: [columns][2], fp16 or bf16 in pairs. */
     void multiply(float *d, const uint32_t *a, const uint32_t *b, int rows, int columns, bool bf16 = false);
+    sp_products products; /* asynchronous ones */
 
-private:
+  private:
     friend struct sp_fibers_state;
     friend class sp_fibers;
     struct copy {
@@ -51,8 +55,9 @@ private:
     std::vector<std::vector<copy>> groups; /* the last one is still open */
 };
 
-class sp_fibers {
-public:
+class sp_fibers
+{
+  public:
     using body = std::function<void(int thread, char *shared, sp_fiber *fiber)>;
     sp_fibers(int threads, int shared_bytes, bool together);
     ~sp_fibers();
@@ -60,7 +65,7 @@ public:
     sp_fibers &operator=(const sp_fibers &) = delete;
     void run(const body &thread_body);
 
-private:
+  private:
     std::unique_ptr<sp_fibers_state> state;
 };
 

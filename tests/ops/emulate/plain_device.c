@@ -69,6 +69,7 @@ enum sp_status sp_cuda_open(struct sp_cuda **ret_cuda, const struct sp_engine_co
     (void)err;
     plain_device_new(ret_cuda, &(struct plain_device_config){6, 99 << 10, (size_t)4 << 30});
     (*ret_cuda)->facts.timed = clock_us != NULL;
+    (*ret_cuda)->facts.wgmma = config->wgmma;
     if (config->fault == SP_FAULT_DEVICE)
         plain_device_break(*ret_cuda, config->fault_after);
     if (config->fault == SP_FAULT_MEMORY)

@@ -23,6 +23,7 @@ enum { BATCH = 3 };
 static uint8_t *bytes;
 static size_t length;
 static int favourite, convs; /* what our clock likes; how many implicit products it has seen */
+static bool wgmma;           /* the device has Hopper's products */
 static int wrong = -1;       /* the tile whose kernel computes something else */
 static char folder[] = "/tmp/sallyport-choice-XXXXXX";
 
@@ -34,7 +35,7 @@ static void make_model(void)
     struct random random = {7};
     static float data[128 * 8 * 9];
     random_fill(&random, data, sizeof data / sizeof data[0]);
-    onnx_maker_input(maker, "x", 4, (int64_t[]){0, 8, 12, 12});
+    onnx_maker_input(maker, "x", 4, (int64_t[]){0, 8, 5, 5});
     onnx_maker_floats(maker, "w3", 4, (int64_t[]){128, 8, 3, 3}, data);
     onnx_maker_floats(maker, "w1", 4, (int64_t[]){128, 8, 1, 1}, data + 100);
     onnx_maker_floats(maker, "w2", 4, (int64_t[]){121, 8, 1, 1}, data + 200);
@@ -58,14 +59,6 @@ static void make_model(void)
     onnx_maker_free(&maker);
 }
 
-static int64_t blocks_of(const struct sp_cuda_conv *conv, int tile)
-{
-    int size[2];
-    int64_t pixels = (int64_t)conv->n * conv->oh * conv->ow;
-    sp_cuda_tile_size((enum sp_cuda_tile)tile, size);
-    return (pixels + size[0] - 1) / size[0] * ((conv->out_pitch + size[1] - 1) / size[1]);
-}
-
 /* A launch is its blocks and its arguments; by their size one knows the kernel. */
 static double like_favourite(const void *payload, size_t size)
 {
@@ -85,25 +78,22 @@ static double like_favourite(const void *payload, size_t size)
         return 1;
     if (size == sizeof separable) {
         memcpy(&separable, payload, sizeof separable);
-        return favourite >= SP_CHOICE_SEPARABLE &&
-                       separable.blocks == blocks_of(&separable.both.point, favourite - SP_CHOICE_SEPARABLE)
-                   ? 5
-                   : 50;
+        return favourite == SP_CHOICE_SEPARABLE + (int)separable.both.point.tile ? 5 : 50;
     }
     if (size != sizeof product)
         return favourite == SP_CHOICE_LIBRARY ? 5 : 50;
     memcpy(&product, payload, sizeof product);
     convs++;
-    if (wrong >= 0 && product.blocks == blocks_of(&product.conv, wrong)) {
+    if (wrong == (int)product.conv.tile) {
         product.conv.act.kind = SP_ACT_NEG;
         memcpy((void *)(uintptr_t)payload, &product, sizeof product);
     }
-    return favourite < SP_TILE_COUNT && product.blocks == blocks_of(&product.conv, favourite) ? 5 : 20;
+    return favourite == (int)product.conv.tile ? 5 : 20;
 }
 
 static struct sp_engine *open_in(const char *cache_dir)
 {
-    struct sp_engine_config config = {.backend = SP_BACKEND_CUDA, .cache_dir = cache_dir};
+    struct sp_engine_config config = {.backend = SP_BACKEND_CUDA, .wgmma = wgmma, .cache_dir = cache_dir};
     struct sp_engine *engine = NULL;
     struct sp_err err = {0};
     if (sp_engine_open(&engine, &config, &err))
@@ -113,10 +103,12 @@ static struct sp_engine *open_in(const char *cache_dir)
 
 static const char *kernel_of(int choice)
 {
-    static const char *const names[] = {"cuda:implicit 256x128",  "cuda:implicit 128x128",  "cuda:implicit 128x64",
-                                        "cuda:implicit 64x64",    "cuda:implicit 64x32",    "cuda:cublaslt",
-                                        "cuda:separable 256x128", "cuda:separable 128x128", "cuda:separable 128x64",
-                                        "cuda:separable 64x64",   "cuda:separable 64x32"};
+    static const char *const names[SP_CHOICE_COUNT] = {
+        "cuda:implicit 256x128", "cuda:implicit 128x128",  "cuda:implicit 128x64",   "cuda:implicit 64x64",
+        "cuda:implicit 64x32",   "cuda:wgmma 128x256",     "cuda:wgmma 128x128",     "cuda:wgmma 128x64",
+        "cuda:cublaslt",         "cuda:separable 256x128", "cuda:separable 128x128", "cuda:separable 128x64",
+        "cuda:separable 64x64",  "cuda:separable 64x32",   "no such kernel",         "no such kernel",
+        "no such kernel"};
     return names[choice];
 }
 
@@ -150,6 +142,13 @@ static struct seen load(struct sp_engine *engine, int batch, int *ret_convs)
     return seen;
 }
 
+/* No layer here is wide enough for the widest tile. */
+static bool exists(int choice)
+{
+    return choice != SP_TILE_WGMMA_128X256 && choice != SP_CHOICE_SEPARABLE + SP_TILE_256X128 &&
+           choice < SP_CHOICE_SEPARABLE + SP_TILE_WGMMA_128X256;
+}
+
 static void every_choice_computes_the_same(void **state)
 {
     struct comparison c = {
@@ -157,8 +156,9 @@ static void every_choice_computes_the_same(void **state)
     (void)state;
     for (favourite = 0; favourite < SP_CHOICE_COUNT; favourite++) {
         int ran;
-        if (favourite == SP_CHOICE_SEPARABLE + SP_TILE_256X128) /* there is none */
+        if (!exists(favourite))
             continue;
+        wgmma = true;
         c.tested = open_in(NULL);
         struct seen seen = load(c.tested, BATCH, &ran);
         /* The 3 x 3 one cannot be the library's, and one alone has a depthwise one to make. */
@@ -170,6 +170,19 @@ static void every_choice_computes_the_same(void **state)
     }
     print_message("    worst difference %.2g\n", c.worst);
     sp_engine_free(&c.reference);
+    wgmma = false;
+}
+
+/* However fast they would be. */
+static void hoppers_products_are_asked_for(void **state)
+{
+    int ran;
+    (void)state;
+    favourite = SP_TILE_WGMMA_128X128;
+    struct sp_engine *engine = open_in(NULL);
+    struct seen seen = load(engine, 1, &ran);
+    assert_int_equal(seen.as_wanted[favourite], 0);
+    sp_engine_free(&engine);
 }
 
 static void without_a_clock_the_rule(void **state)
@@ -431,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_choice_computes_the_same),
+        cmocka_unit_test(hoppers_products_are_asked_for),
         cmocka_unit_test(without_a_clock_the_rule),
         cmocka_unit_test(the_file_is_kept_and_believed),
         cmocka_unit_test(a_faster_kernel_that_is_wrong_is_not_taken),
