@@ -21,6 +21,7 @@ enum { BATCH = 3 };
 static uint8_t *bytes;
 static size_t length;
 static int favourite, convs; /* what our clock likes; how many implicit products it has seen */
+static enum sp_precision precision = SP_PRECISION_FP16;
 static char folder[] = "/tmp/sallyport-choice-XXXXXX";
 
 /* Convolutions of 3 x 3 and 1 x 1, with and without a sum; 5 x 5 px, so that at batch 3 every tile makes another
@@ -105,7 +106,7 @@ static void count_line(void *context, const char *text)
 /* Load the model; what its convolutions became, and how many implicit products were run on the way. */
 static struct seen load(struct sp_engine *engine, int batch, int *ret_convs)
 {
-    struct sp_net_config config = {.max_batch = batch};
+    struct sp_net_config config = {.max_batch = batch, .precision = precision};
     struct sp_net *net = NULL;
     struct sp_err err = {0};
     struct seen seen = {0};
@@ -135,6 +136,24 @@ static void every_choice_computes_the_same(void **state)
     }
     print_message("    worst difference %.2g\n", c.worst);
     sp_engine_free(&c.reference);
+}
+
+/* What is fastest in fp16 says nothing about bf16. */
+static void each_precision_is_measured(void **state)
+{
+    struct sp_engine *engine = open_in(NULL);
+    int first, again, other;
+    (void)state;
+    favourite = SP_TILE_128X64;
+    load(engine, BATCH, &first);
+    load(engine, BATCH, &again);
+    precision = SP_PRECISION_BF16;
+    favourite = SP_TILE_64X64;
+    struct seen seen = load(engine, BATCH, &other);
+    precision = SP_PRECISION_FP16;
+    assert_int_equal(seen.as_wanted[SP_TILE_64X64], 3);
+    assert_true(first > 4 * again && other > 4 * again);
+    sp_engine_free(&engine);
 }
 
 static void without_a_clock_the_rule(void **state)
@@ -353,10 +372,15 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_choice_computes_the_same), cmocka_unit_test(without_a_clock_the_rule),
-        cmocka_unit_test(the_file_is_kept_and_believed),  cmocka_unit_test(another_ones_file_is_not),
-        cmocka_unit_test(it_is_bounded_and_comes_back),   cmocka_unit_test(a_folder_that_is_not_there),
-        cmocka_unit_test(a_device_may_break_meanwhile),   cmocka_unit_test(a_build_has_a_name),
+        cmocka_unit_test(every_choice_computes_the_same),
+        cmocka_unit_test(each_precision_is_measured),
+        cmocka_unit_test(without_a_clock_the_rule),
+        cmocka_unit_test(the_file_is_kept_and_believed),
+        cmocka_unit_test(another_ones_file_is_not),
+        cmocka_unit_test(it_is_bounded_and_comes_back),
+        cmocka_unit_test(a_folder_that_is_not_there),
+        cmocka_unit_test(a_device_may_break_meanwhile),
+        cmocka_unit_test(a_build_has_a_name),
     };
     if (!mkdtemp(folder))
         return 1;
