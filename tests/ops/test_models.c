@@ -38,7 +38,13 @@ static uint8_t *read_model(const char *name, size_t *ret_length)
 }
 
 /* cuda: fifty layers of 16-bit activations, on noise that no net was trained for: 5e-2 of the largest output, or of
- * 0.1 where all are smaller (probabilities). On pictures it is a tenth of that (docs/cuda.md). */
+ * 0.1 where all are smaller (probabilities); bf16 is 8 times as coarse, and 0.3 has room for that (0.21 was seen).
+ * On pictures it is a tenth of that (docs/cuda.md). */
+static double cuda_bound(void)
+{
+    return precision == SP_PRECISION_BF16 ? 0.3 : 5e-2;
+}
+
 static void compare_file(const char *name, int height, int width, int max_batch, double bound)
 {
     size_t length;
@@ -47,7 +53,7 @@ static void compare_file(const char *name, int height, int width, int max_batch,
                            .tested = compare_engine(tested),
                            .seed = 1,
                            .random = {1},
-                           .bound = tested == SP_BACKEND_CUDA ? 5e-2 : bound,
+                           .bound = tested == SP_BACKEND_CUDA ? cuda_bound() : bound,
                            .least = tested == SP_BACKEND_CUDA ? 0.1 : 0,
                            .large = tested == SP_BACKEND_CUDA ? 2 : 20,
                            .max_batch = max_batch,
@@ -104,7 +110,8 @@ static void rows_do_not_mix(void **state)
         in[0] = rows + (size_t)i * item;
         assert_int_equal(sp_net_run(net, 1, in, out, &err), SP_OK);
         double distance = compare_arrays(out[0], all + i * 128, 128);
-        if (!(distance < (tested == SP_BACKEND_CUDA ? 2e-3 : 1e-5))) /* other tiles, other order */
+        double bound = precision == SP_PRECISION_BF16 ? 1.6e-2 : 2e-3;
+        if (!(distance < (tested == SP_BACKEND_CUDA ? bound : 1e-5))) /* other tiles, other order */
             fail_msg("row %d differs by %g", i, distance);
     }
     sp_net_free(&net);

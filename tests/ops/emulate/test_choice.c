@@ -25,10 +25,10 @@ static size_t length;
 static int favourite, convs; /* what our clock likes; how many implicit products it has seen */
 static bool wgmma;           /* the device has Hopper's products */
 static int wrong = -1;       /* the tile whose kernel computes something else */
+static enum sp_precision precision = SP_PRECISION_FP16;
 static char folder[] = "/tmp/sallyport-choice-XXXXXX";
 
-/* Convolutions of 3 x 3 and 1 x 1, with and without a sum, and one whose input a depthwise one makes; 12 x 12 px,
- * so that at batch 1 and 3 every tile makes another number of blocks. */
+/* Convolutions of 3 x 3 and 1 x 1, with and without a sum, and one whose input a depthwise one makes. */
 static void make_model(void)
 {
     struct onnx_maker *maker = onnx_maker_new(11);
@@ -128,7 +128,7 @@ static void count_line(void *context, const char *text)
 /* Load the model; what its convolutions became, and how many implicit products were run on the way. */
 static struct seen load(struct sp_engine *engine, int batch, int *ret_convs)
 {
-    struct sp_net_config config = {.max_batch = batch};
+    struct sp_net_config config = {.max_batch = batch, .precision = precision};
     struct sp_net *net = NULL;
     struct sp_err err = {0};
     struct seen seen = {0};
@@ -182,6 +182,24 @@ static void hoppers_products_are_asked_for(void **state)
     struct sp_engine *engine = open_in(NULL);
     struct seen seen = load(engine, 1, &ran);
     assert_int_equal(seen.as_wanted[favourite], 0);
+    sp_engine_free(&engine);
+}
+
+/* What is fastest in fp16 says nothing about bf16. */
+static void each_precision_is_measured(void **state)
+{
+    struct sp_engine *engine = open_in(NULL);
+    int first, again, other;
+    (void)state;
+    favourite = SP_TILE_128X64;
+    load(engine, BATCH, &first);
+    load(engine, BATCH, &again);
+    precision = SP_PRECISION_BF16;
+    favourite = SP_TILE_64X64;
+    struct seen seen = load(engine, BATCH, &other);
+    precision = SP_PRECISION_FP16;
+    assert_int_equal(seen.as_wanted[SP_TILE_64X64], 4);
+    assert_true(first > 4 * again && other > 4 * again);
     sp_engine_free(&engine);
 }
 
@@ -444,6 +462,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_choice_computes_the_same),
+        cmocka_unit_test(each_precision_is_measured),
         cmocka_unit_test(hoppers_products_are_asked_for),
         cmocka_unit_test(without_a_clock_the_rule),
         cmocka_unit_test(the_file_is_kept_and_believed),
