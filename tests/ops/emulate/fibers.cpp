@@ -2,36 +2,21 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <ucontext.h>
 #include "gpu/cuda_half.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-#ifdef WITH_ASAN
-#include <sanitizer/common_interface_defs.h>
-#endif
-
-static constexpr size_t stack_bytes = 128 * 1024;
+#include "tests/ops/emulate/fiber_context.h"
 
 struct sp_fibers_state {
     int threads;
-    size_t shared_bytes;
     bool together;
     std::vector<sp_fiber> fibers;
-    std::vector<ucontext_t> contexts;
     std::vector<bool> ended;
+    std::vector<const uint64_t *> waiting; /* the counter that has to change before a thread gets on; or null */
+    std::vector<uint64_t> seen;            /* its value when the thread began to wait */
     std::vector<int> order; /* in which fibers get their turn; shuffled per block, with a fixed seed */
-    ucontext_t scheduler;
     const sp_fibers::body *body = nullptr;
     char *shared = nullptr;
     std::vector<char> shared_storage;
-    int current = 0;
-    uint64_t random = 1, moves = 0;
+    uint64_t random = 1;
     /* Meetings: how many came to the present one, and the number of the present one. */
     int at_barrier = 0;
     uint64_t barrier_number = 0;
@@ -43,23 +28,11 @@ struct sp_fibers_state {
         const uint32_t *a[32], *b[32];
     };
     std::vector<warp> warps;
-#ifdef WITH_ASAN
-    void *fake_stack = nullptr;
-    const void *scheduler_stack = nullptr;
-    size_t scheduler_size = 0;
-    std::vector<void *> fakes;
-#endif
 
-    void yield();
-    void resume(int thread);
-    static void enter();
-    void run_fiber();
+    void shuffle();
+    void wait(int thread, const uint64_t &counter);
+    void run_thread(int thread);
 };
-
-static thread_local sp_fibers_state *entering;
-
-/* Kept from launch to launch: making them anew costs more than most kernels. */
-static thread_local std::vector<std::unique_ptr<char[]>> stacks;
 
 [[noreturn]] static void give_up(const char *why)
 {
@@ -67,81 +40,92 @@ static thread_local std::vector<std::unique_ptr<char[]>> stacks;
     std::abort();
 }
 
-void sp_fibers_state::yield()
+/* The stacks of a host thread's emulated threads. They live on from launch to launch, each in a loop over what it
+ * is given: making them anew costs more than most kernels. */
+struct crew {
+    struct member {
+        crew *all;
+        int thread;
+        std::unique_ptr<sp_context> context;
+    };
+    std::vector<std::unique_ptr<member>> members;
+    sp_context *scheduler = nullptr;
+    sp_fibers_state *work = nullptr; /* null: leave */
+
+    static void live(void *argument)
+    {
+        member &self = *(member *)argument;
+        for (; self.all->work; self.context->switch_to(*self.all->scheduler))
+            self.all->work->run_thread(self.thread);
+        self.context->leave_to(*self.all->scheduler);
+    }
+    void grow(int threads)
+    {
+        while ((int)members.size() < threads) {
+            members.emplace_back(new member{this, (int)members.size(), nullptr});
+            members.back()->context.reset(new sp_context(live, members.back().get()));
+        }
+    }
+    void resume(int thread)
+    {
+        scheduler->switch_to(*members[(size_t)thread]->context);
+    }
+    ~crew()
+    {
+        sp_context here;
+        scheduler = &here;
+        work = nullptr;
+        for (size_t i = 0; i < members.size(); i++)
+            resume((int)i);
+    }
+};
+
+static thread_local crew own_crew;
+
+/* Called on the thread's stack. */
+void sp_fibers_state::wait(int thread, const uint64_t &counter)
 {
-    int self = current;
-#ifdef WITH_ASAN
-    __sanitizer_start_switch_fiber(&fakes[(size_t)self], scheduler_stack, scheduler_size);
-#endif
-    swapcontext(&contexts[(size_t)self], &scheduler);
-#ifdef WITH_ASAN
-    __sanitizer_finish_switch_fiber(fakes[(size_t)self], &scheduler_stack, &scheduler_size);
-#endif
+    waiting[(size_t)thread] = &counter;
+    seen[(size_t)thread] = counter;
+    own_crew.members[(size_t)thread]->context->switch_to(*own_crew.scheduler);
 }
 
-void sp_fibers_state::run_fiber()
+void sp_fibers_state::run_thread(int thread)
 {
-#ifdef WITH_ASAN
-    __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
-#endif
-    int self = current;
-    (*body)(self, shared, &fibers[(size_t)self]);
-    for (const auto &group : fibers[(size_t)self].groups)
+    (*body)(thread, shared, &fibers[(size_t)thread]);
+    for (const auto &group : fibers[(size_t)thread].groups)
         if (!group.empty())
             give_up("a thread ends with copies it did not wait for");
-    ended[(size_t)self] = true;
-    moves++;
-#ifdef WITH_ASAN
-    __sanitizer_start_switch_fiber(nullptr, scheduler_stack, scheduler_size);
-#endif
-    setcontext(&scheduler);
+    ended[(size_t)thread] = true;
 }
 
-void sp_fibers_state::enter()
+void sp_fibers_state::shuffle()
 {
-    entering->run_fiber();
-}
-
-void sp_fibers_state::resume(int thread)
-{
-    current = thread;
-    entering = this;
-#ifdef WITH_ASAN
-    __sanitizer_start_switch_fiber(&fake_stack, stacks[(size_t)thread].get(), stack_bytes);
-#endif
-    swapcontext(&scheduler, &contexts[(size_t)thread]);
-#ifdef WITH_ASAN
-    __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
-#endif
+    for (size_t i = order.size(); i > 1; i--) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        std::swap(order[i - 1], order[(random >> 33) % i]);
+    }
 }
 
 sp_fibers::sp_fibers(int threads, int shared_bytes, bool together) : state(new sp_fibers_state)
 {
     state->threads = threads;
-    state->shared_bytes = (size_t)shared_bytes;
     state->together = together;
     state->shared_storage.resize((size_t)shared_bytes + 128);
     /* Its end is the end of the allocation. */
     uintptr_t end = (uintptr_t)state->shared_storage.data() + state->shared_storage.size();
     state->shared = (char *)((end - (size_t)shared_bytes) & ~(uintptr_t)127);
-    state->fibers.resize(together ? (size_t)threads : 1);
-    for (size_t i = 0; i < state->fibers.size(); i++) {
-        state->fibers[i].all = state.get();
-        state->fibers[i].thread = (int)i;
-    }
     if (!together)
         return;
     if (threads % 32)
         give_up("a block whose threads work together needs whole warps");
-    while (stacks.size() < (size_t)threads)
-        stacks.emplace_back(new char[stack_bytes]);
-    state->contexts.resize((size_t)threads);
+    state->fibers.resize((size_t)threads);
     state->warps.resize((size_t)threads / 32);
-    for (int i = 0; i < threads; i++)
+    for (int i = 0; i < threads; i++) {
+        state->fibers[(size_t)i].all = state.get();
+        state->fibers[(size_t)i].thread = i;
         state->order.push_back(i);
-#ifdef WITH_ASAN
-    state->fakes.resize((size_t)threads);
-#endif
+    }
 }
 
 sp_fibers::~sp_fibers() = default;
@@ -155,31 +139,30 @@ void sp_fibers::run(const body &thread_body)
             thread_body(i, s.shared, nullptr);
         return;
     }
+    sp_context here;
+    own_crew.grow(s.threads);
+    own_crew.scheduler = &here;
+    own_crew.work = &s;
     s.body = &thread_body;
     s.ended.assign((size_t)s.threads, false);
+    s.waiting.assign((size_t)s.threads, nullptr);
+    s.seen.assign((size_t)s.threads, 0);
     s.at_barrier = 0;
-    for (size_t i = s.order.size(); i > 1; i--) {
-        s.random = s.random * 6364136223846793005u + 1442695040888963407u;
-        std::swap(s.order[i - 1], s.order[(s.random >> 33) % i]);
-    }
-    for (int i = 0; i < s.threads; i++) {
-        s.fibers[(size_t)i].groups.assign(1, {});
-        getcontext(&s.contexts[(size_t)i]);
-        s.contexts[(size_t)i].uc_stack.ss_sp = stacks[(size_t)i].get();
-        s.contexts[(size_t)i].uc_stack.ss_size = stack_bytes;
-        s.contexts[(size_t)i].uc_link = nullptr;
-        makecontext(&s.contexts[(size_t)i], sp_fibers_state::enter, 0);
-    }
+    s.shuffle();
+    for (sp_fiber &fiber : s.fibers)
+        fiber.groups.assign(1, {});
     for (bool open = true; open;) {
-        uint64_t before = s.moves;
+        bool moved = false;
         open = false;
         for (int thread : s.order) {
-            if (s.ended[(size_t)thread])
-                continue;
-            s.resume(thread);
-            open = open || !s.ended[(size_t)thread];
+            size_t i = (size_t)thread;
+            if (!s.ended[i] && !(s.waiting[i] && *s.waiting[i] == s.seen[i])) {
+                own_crew.resume(thread);
+                moved = true;
+            }
+            open = open || !s.ended[i];
         }
-        if (open && s.moves == before)
+        if (open && !moved)
             give_up("no thread gets on: a barrier or a warp's meeting that not all reach");
     }
 }
@@ -191,31 +174,23 @@ int sp_fiber::lane() const
 
 void sp_fiber::barrier()
 {
-    uint64_t number = all->barrier_number;
-    all->moves++;
-    if (++all->at_barrier == all->threads) {
-        all->at_barrier = 0;
-        all->barrier_number++;
-    } else {
-        while (all->barrier_number == number)
-            all->yield();
-        all->moves++;
+    if (++all->at_barrier < all->threads) {
+        all->wait(thread, all->barrier_number);
+        return;
     }
+    all->at_barrier = 0;
+    all->barrier_number++;
 }
 
 void sp_fiber::meet()
 {
     sp_fibers_state::warp &warp = all->warps[(size_t)thread / 32];
-    uint64_t number = warp.number;
-    all->moves++;
-    if (++warp.came == 32) {
-        warp.came = 0;
-        warp.number++;
-    } else {
-        while (warp.number == number)
-            all->yield();
-        all->moves++;
+    if (++warp.came < 32) {
+        all->wait(thread, warp.number);
+        return;
     }
+    warp.came = 0;
+    warp.number++;
 }
 
 uint64_t sp_fiber::exchange(uint64_t bits, int from)
@@ -264,32 +239,72 @@ void sp_fiber::wait(int left)
     }
 }
 
-static float half_at(uint32_t pair, int which)
+/* Of every 16-bit float. */
+static const float *half_values()
 {
-    return sp_half_value((uint16_t)(pair >> (16 * which)));
+    static const std::vector<float> values = [] {
+        std::vector<float> all(0x10000);
+        for (uint32_t bits = 0; bits < all.size(); bits++)
+            all[bits] = sp_half_value((uint16_t)bits);
+        return all;
+    }();
+    return values.data();
 }
 
-/* One 16x8x16 product out of the lanes' fragments. */
-static void product(sp_fibers_state::warp &warp, int i, int j, int columns)
+/* A row of B: the compiler's own vectors, as it does not find them by itself. */
+typedef float row_b __attribute__((vector_size(32)));
+
+/* The lanes' fragment number i as a matrix. */
+static void matrix_a(const sp_fibers_state::warp &warp, int i, const float *values, float (&a)[16][16])
 {
-    float a[16][16], b[16][8];
     for (int lane = 0; lane < 32; lane++) {
         int g = lane / 4, t = lane % 4;
-        for (int r = 0; r < 4; r++)
-            for (int h = 0; h < 2; h++)
-                a[g + r % 2 * 8][r / 2 * 8 + t * 2 + h] = half_at(warp.a[lane][i * 4 + r], h);
-        for (int r = 0; r < 2; r++)
-            for (int h = 0; h < 2; h++)
-                b[r * 8 + t * 2 + h][g] = half_at(warp.b[lane][j * 2 + r], h);
-    }
-    for (int lane = 0; lane < 32; lane++) {
-        for (int item = 0; item < 4; item++) {
-            int row = lane / 4 + item / 2 * 8, column = lane % 4 * 2 + item % 2;
-            float sum = 0;
-            for (int k = 0; k < 16; k++)
-                sum += a[row][k] * b[k][column];
-            warp.d[lane][(i * columns + j) * 4 + item] += sum;
+        for (int r = 0; r < 4; r++) {
+            uint32_t pair = warp.a[lane][i * 4 + r];
+            float *to = &a[g + r % 2 * 8][r / 2 * 8 + t * 2];
+            to[0] = values[pair & 0xffff];
+            to[1] = values[pair >> 16];
         }
+    }
+}
+
+static void matrix_b(const sp_fibers_state::warp &warp, int j, const float *values, row_b *b)
+{
+    for (int lane = 0; lane < 32; lane++) {
+        int g = lane / 4, t = lane % 4;
+        for (int r = 0; r < 2; r++) {
+            uint32_t pair = warp.b[lane][j * 2 + r];
+            b[r * 8 + t * 2][g] = values[pair & 0xffff];
+            b[r * 8 + t * 2 + 1][g] = values[pair >> 16];
+        }
+    }
+}
+
+/* d, number `at` of each lane, += a b. */
+static void product(const sp_fibers_state::warp &warp, int at, const float (&a)[16][16], const row_b *b)
+{
+    for (int row = 0; row < 16; row++) {
+        row_b sums = {};
+        for (int k = 0; k < 16; k++)
+            sums += a[row][k] * b[k];
+        for (int column = 0; column < 8; column++)
+            warp.d[row % 8 * 4 + column / 2][at * 4 + row / 8 * 2 + column % 2] += sums[column];
+    }
+}
+
+static void products(const sp_fibers_state::warp &warp, int rows, int columns)
+{
+    const float *values = half_values();
+    float a[16][16];
+    row_b b[16][16];
+    if (columns > 16)
+        give_up("a product of more than 128 columns");
+    for (int j = 0; j < columns; j++)
+        matrix_b(warp, j, values, b[j]);
+    for (int i = 0; i < rows; i++) {
+        matrix_a(warp, i, values, a);
+        for (int j = 0; j < columns; j++)
+            product(warp, i * columns + j, a, b[j]);
     }
 }
 
@@ -301,8 +316,6 @@ void sp_fiber::multiply(float *d, const uint32_t *a, const uint32_t *b, int rows
     warp.b[lane()] = b;
     meet();
     if (lane() == 0) /* the others wait in the second meeting, their fragments stay where they are */
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < columns; j++)
-                product(warp, i, j, columns);
+        products(warp, rows, columns);
     meet();
 }
