@@ -2,7 +2,8 @@
 
 Every test is a program: exit 0 passed, 77 skipped (with the reason printed), anything else failed. Environment, set by
 CTest and tests/run.sh: SALLYPORT_SOURCE, SALLYPORT_BIN, SALLYPORT_PACK (the default pack), SALLYPORT_PHOTOS (the
-model package's sample photos). Only processes started here are ended, by their pid; everything is loopback.
+model package's sample photos). $SALLYPORT_BACKEND: all workers are told to run on that backend, and it is checked that they
+do; $SALLYPORT_SETTINGS: more settings of the workers, KEY=VALUE with blanks between them. Only processes started here are ended, by their pid; everything is loopback.
 """
 import contextlib
 import csv
@@ -87,27 +88,44 @@ class Stack:
     def __init__(self, workers=1, heartbeat=300):
         self.workers, self.heartbeat = workers, heartbeat
         self.pack = need("SALLYPORT_PACK")
+        self.backend = os.environ.get("SALLYPORT_BACKEND", "")
+        settings = os.environ.get("SALLYPORT_SETTINGS", "").split() + ([f"engine.backend={self.backend}"] if self.backend else [])
+        self.settings = [part for setting in settings for part in ("--set", setting)]
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sp-flow-", dir="/tmp"))
         self.folder.chmod(0o755)
 
     def script(self, verb, *operands, code=0):
         return run(SOURCE / "deploy/stack.sh", verb, "--dir", self.folder, "--bin", BIN, "--pack", self.pack,
-                   "--heartbeat", self.heartbeat, "--workers", self.workers, *operands, code=code)
+                   "--heartbeat", self.heartbeat, "--workers", self.workers, *self.settings, *operands, code=code)
 
     def __enter__(self):
         try:
             self.script("up")
+            self.check_backends()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.leave(True)
             raise
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind is not None or value is not None:
+        try:
+            if kind is None:
+                self.check_backends()  # also those that were started again
+        finally:
+            self.leave(kind is not None)
+
+    def leave(self, failed):
+        if failed:
             self.show_logs()
         with contextlib.suppress(Exception):
             self.script("down", code=None)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def check_backends(self):
+        """Every start of every worker took the backend that was asked for: one on another proves nothing about it."""
+        for log in (self.folder / "log").glob("worker-*.log") if self.backend else ():
+            ready = [line for line in log.read_text(errors="replace").splitlines() if "WRK-READY" in line]
+            check(ready and all(f'backend="{self.backend}' in line for line in ready), f"{log.name} is not on {self.backend}: {ready}")
 
     def show_logs(self):
         for log in sorted((self.folder / "log").glob("*.log")):
