@@ -31,7 +31,7 @@ struct seen {
 
 struct run {
     struct sp_pack pack;
-    int count;
+    int count, batch;
     struct seen *faces;
 };
 
@@ -83,10 +83,10 @@ static void keep(struct seen *seen, int as, const struct sp_faces *faces)
 static enum sp_status analyse(struct run *run, struct sp_vision *vision, const char *folder, struct sp_err *err)
 {
     static struct sp_faces found[BATCH];
-    for (int first = 0; first < run->count; first += BATCH) {
+    for (int first = 0; first < run->count; first += run->batch) {
         struct sp_image *images[BATCH] = {NULL};
         enum sp_vision_mode modes[BATCH];
-        int rows = run->count - first < BATCH ? run->count - first : BATCH;
+        int rows = run->count - first < run->batch ? run->count - first : run->batch;
         enum sp_status status = SP_OK;
         for (int i = 0; i < rows && status == SP_OK; i++)
             if (!(images[i] = read_image(folder, run->faces[first + i].name, err)))
@@ -338,7 +338,7 @@ static bool compare(const struct run *own, const struct run *kept)
     return !outside && same && other * 100 <= own->count * SEEN;
 }
 
-static struct run run, kept;
+static struct run run = {.batch = BATCH}, kept;
 
 int main(int argc, char **argv)
 {
@@ -352,6 +352,8 @@ int main(int argc, char **argv)
     for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
         if (!strcmp(argv[at], "--from"))
             from = argv[at + 1];
+        else if (!strcmp(argv[at], "--batch"))
+            run.batch = (int)strtol(argv[at + 1], NULL, 10);
         else if (!strcmp(argv[at], "--write"))
             write = argv[at + 1];
         else if (!strcmp(argv[at], "--against"))
@@ -363,9 +365,11 @@ int main(int argc, char **argv)
         else
             break;
     }
-    if (at + 2 != argc) {
-        fprintf(stderr, "usage: faces_compare [--backend cpu|ref|cuda] [--from FILE] [--write FILE] [--against "
-                        "FILE] PACK FACES\n");
+    if (at + 2 != argc || run.batch < 1 || run.batch > BATCH) {
+        fprintf(
+            stderr,
+            "usage: faces_compare [--backend cpu|ref|cuda] [--batch 1..16] [--from FILE] [--write FILE] [--against "
+            "FILE] PACK FACES\n");
         return 2;
     }
     run.faces = calloc(MOST, sizeof *run.faces);
@@ -376,7 +380,7 @@ int main(int argc, char **argv)
         return 77;
     }
     if (status == SP_OK && !from)
-        status = sp_vision_new(&vision, engine, &run.pack, &limits, BATCH, &err);
+        status = sp_vision_new(&vision, engine, &run.pack, &limits, run.batch, &err);
     if (status == SP_OK && !from && !list(&run, argv[at + 1]))
         status = sp_fail(&err, SP_E_NOTFOUND, "%s holds no .jpg", argv[at + 1]);
     if (status == SP_OK && !from)

@@ -46,15 +46,16 @@ jobs=$(nproc) table=$out/table.txt
 deadline=$((SECONDS + seconds))
 say() { printf 'gpu.sh: %s\n' "$*" >&2; }
 
-# Our programs need the carried libraries; python3 with torch and compute-sanitizer must not see them. Root's flow checks
+# Our programs need the carried libraries; compilers and a python3 with torch must not see them. Root's flow checks
 # start programs as another user, who may not reach this folder: then a copy in a place of its own.
 ours=(env) sysroot=${carry:+$carry/sysroot} copied=''
 if [[ $carry ]]; then
   if [[ $(id -u) == 0 ]] && ! setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$sysroot/bin/redis-server" 2>/dev/null; then
     copied=$(mktemp -d /tmp/sallyport-carried.XXXXXX) && cp -a "$sysroot" "$copied/" && chmod -R a+rX "$copied" && sysroot=$copied/sysroot
   fi
-  ours=(env PATH="$sysroot/bin:$PATH:/usr/local/cuda/bin" LD_LIBRARY_PATH="$sysroot/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
-  export PKG_CONFIG=$carry/sysroot/bin/pkgconf PKG_CONFIG_LIBDIR=$carry/sysroot/pkgconfig PKG_CONFIG_PATH=
+  export PATH=$sysroot/bin:$PATH
+  ours=(env LD_LIBRARY_PATH="$sysroot/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
+  export PKG_CONFIG=$carry/sysroot/bin/pkgconf PKG_CONFIG_LIBDIR=$carry/sysroot/pkgconfig PKG_CONFIG_PATH=''
   export SALLYPORT_TEST_DATA=$carry/data
 else
   export SALLYPORT_TEST_DATA=${SALLYPORT_TEST_DATA:-$(cd .. && pwd)/shared/data}
@@ -110,12 +111,13 @@ part_build() {
   if [[ $words =~ ^[0-9]+\.[0-9]+$ ]]; then cuda=${words/./}; else cuda=90; say "nvidia-smi names no device: building for sm_90"; fi
   [[ $archs ]] && cuda=$archs
   command -v ninja >/dev/null && generator=(-G Ninja)
-  step build configure 120 "${ours[@]}" cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DSALLYPORT_ONEDNN=OFF \
-    "-DSALLYPORT_CUDA=$cuda_of_build" "-DSALLYPORT_CUDA_ARCHS=$cuda" ${carry:+-DCMAKE_PREFIX_PATH="$carry/sysroot"} || return
-  step build compile 420 "${ours[@]}" cmake --build "$build" -j "$jobs" --target gpu_checks || return
+  step build configure 120 cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DSALLYPORT_ONEDNN=OFF \
+    "-DSALLYPORT_CUDA=$cuda_of_build" "-DSALLYPORT_CUDA_ARCHS=$cuda" \
+    ${carry:+-DCMAKE_PREFIX_PATH="$carry/sysroot" -DCMAKE_EXE_LINKER_FLAGS="-Wl,-rpath-link,$carry/sysroot/lib"} || return
+  step build compile 420 cmake --build "$build" -j "$jobs" --target gpu_checks || return
   step build pack 120 "${ours[@]}" "$bin/sallyport" model import face-api --output "$SALLYPORT_PACK" --keep-package "$build/pack/package" \
     ${carry:+--package "$carry/data/vladmandic-face-api-1.7.15.tgz"} || return
-  [[ -z $small ]] || step build stand-ins 300 "${ours[@]}" tests/bench/gpu_rehearsal.sh "$build" "$jobs"
+  [[ -z $small ]] || step build stand-ins 300 tests/bench/gpu_rehearsal.sh "$build" "$jobs"
 }
 
 # Faces: the carried ones, else the package's photos; a folder of two of them for what is slow.
@@ -138,14 +140,14 @@ part_ops() {
 
 # The acceptance figures: every template of every carried face against the CPU's f32.
 part_faces() {
-  local faces kept=${carry:+$carry/data/faces.f32}
+  local faces kept=${carry:+$carry/data/faces.f32} more=()
   faces=$(folder_of_faces)
-  [[ -z $small ]] || faces=$(few_faces)
+  if [[ $small ]]; then faces=$(few_faces) more=(--batch 1); fi
   if [[ -n $small || -z $kept || ! -f $kept ]]; then
     kept=$logs/faces.f32
     step faces f32 300 "${ours[@]}" "$bin/faces_compare" --backend cpu --write "$kept" "$SALLYPORT_PACK" "$faces" || return
   fi
-  last_words='^faces_compare: .*pictures' step faces compare 240 "${ours[@]}" "$bin/faces_compare" --backend cuda --against "$kept" "$SALLYPORT_PACK" "$faces"
+  last_words='^faces_compare: .*pictures' step faces compare 240 "${ours[@]}" "$bin/faces_compare" --backend cuda "${more[@]}" --against "$kept" "$SALLYPORT_PACK" "$faces"
 }
 
 # Kernels are measured once for all batches, and kept.
@@ -183,7 +185,7 @@ part_flow() {
   last_words='^demo:' step flow demo 120 "${ours[@]}" deploy/demo.sh --bin "$bin" --pack "$SALLYPORT_PACK" --photos "$SALLYPORT_PHOTOS" --backend cuda \
     ${small:+--set pipeline.max_batch=1}
   for python in python3 /usr/bin/python3; do # the first that has what the passports' test needs
-    "$python" -c 'import cv2' 2>/dev/null && break
+    "${ours[@]}" "$python" -c 'import cv2' 2>/dev/null && break
   done
   for test in publish faults; do
     last_words='^ok ' step flow "$test" 240 "${ours[@]}" "$python" tests/flow/test_$test.py
@@ -209,7 +211,7 @@ part_sanitize() {
   few=$(few_faces)
   for tool in "${tools[@]}"; do
     sum=100
-    for what in "35 test_ops cuda" "20 test_cuda_match" "12 test_cuda_pixels" "10 test_cuda_pictures" "23 faces_compare --backend cuda $SALLYPORT_PACK $few"; do
+    for what in "35 test_ops cuda" "20 test_cuda_match" "12 test_cuda_pixels" "10 test_cuda_pictures" "23 faces_compare --backend cuda --batch 2 $SALLYPORT_PACK $few"; do
       share=${what%% *}; what=${what#* }; program=${what%% *}
       # A program and its arguments; our folders hold no spaces.
       # shellcheck disable=SC2086
