@@ -1,5 +1,5 @@
-/* faces_compare [--backend NAME] [--from FILE] [--write FILE] [--against FILE] PACK FACES: what a backend makes of
- * every face, kept or compared with what another made of it.
+/* faces_compare [--backend NAME] [--batch N] [--from FILE] [--write FILE] [--against FILE] PACK FACES: what a
+ * backend makes of every face, kept or compared with what another made of it.
  *
  * Each picture of FACES (name order) is analysed as a portrait and as a frame; of its dominant face the reason and
  * the template are kept. --from takes kept results in place of an analysis. Against a kept f32 result it checks:
