@@ -32,7 +32,7 @@ else
   pack=$(setup_pack "$bin")
   photos=$top/build/pack/package/demo
 fi
-dir=$(mktemp -d /tmp/sallyport-demo.XXXXXX); chmod 755 "$dir"
+dir=$(mktemp -d "${SALLYPORT_STACKS:-/tmp}/sallyport-demo.XXXXXX"); chmod 755 "$dir"
 stack() { "$top/deploy/stack.sh" "$@" --dir "$dir/port"; }
 leave() {
   [[ -n $keep ]] && return

@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit
 top=$PWD
 all=(build ops faces bench flow soak sanitize)
 usage() { sed -n '2,14p' "$0"; }
-wanted=() tools=() carry=${SALLYPORT_CARRY:-} archs='' seconds=540 strict='' small='' cuda_of_build=ON name_of_build=gpu
+wanted=() tools=() carry=${SALLYPORT_CARRY:-} archs='' seconds=540 strict='' slower=1 small='' cuda_of_build=ON name_of_build=gpu
 while [[ $# -gt 0 ]]; do
   case $1 in
     --part) IFS=, read -ra list <<<"${2:?}"; wanted+=("${list[@]}"); shift 2 ;;
@@ -23,7 +23,7 @@ while [[ $# -gt 0 ]]; do
     --carry) carry=${2:?}; shift 2 ;;
     --archs) archs=${2:?}; shift 2 ;;
     --seconds) seconds=${2:?}; shift 2 ;;
-    --emulated) small=1 cuda_of_build=OFF name_of_build=gpu-emulated; shift ;;
+    --emulated) small=1 slower=6 cuda_of_build=OFF name_of_build=gpu-emulated; shift ;;
     --skips-as-fails) strict=1; shift ;;
     -h|--help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
@@ -48,7 +48,7 @@ say() { printf 'gpu.sh: %s\n' "$*" >&2; }
 
 # Our programs need the carried libraries; compilers and a python3 with torch must not see them. Root's flow checks
 # start programs as another user, who may not reach this folder: then a copy in a place of its own.
-ours=(env) sysroot=${carry:+$carry/sysroot} copied=''
+ours=(env) sysroot=${carry:+$carry/sysroot} copied='' stacks=''
 if [[ $carry ]]; then
   if [[ $(id -u) == 0 ]] && ! setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$sysroot/bin/redis-server" 2>/dev/null; then
     copied=$(mktemp -d /tmp/sallyport-carried.XXXXXX) && cp -a "$sysroot" "$copied/" && chmod -R a+rX "$copied" && sysroot=$copied/sysroot
@@ -79,10 +79,10 @@ row() {
 # step PART NAME SECONDS COMMAND...: run, log to PART-NAME.log, one row. Exit 77 is a skip; its text is the SKIP line.
 # $last_words: what the row shows of the log; where the log has no such line, the check did not do what it is for.
 step() {
-  local part=$1 name=$2 most=$3 log=$logs/$1-$2.log left start=$SECONDS code=0 text words; shift 3
+  local part=$1 name=$2 most=$(($3 * slower)) log=$logs/$1-$2.log left start=$SECONDS code=0 text words; shift 3
   left=$((deadline - SECONDS)); [[ $most -gt $left ]] && most=$left
   if [[ $most -lt 5 ]]; then row "$part" "$name" FAIL "no time left"; return 1; fi
-  timeout -k 10 "$most" "$@" >"$log" 2>&1 </dev/null || code=$?
+  { timeout -k 20 "$most" "$@" </dev/null || code=$?; } >"$log" 2>&1
   { printf '\n==== %s %s: exit %s after %s s\n' "$part" "$name" "$code" $((SECONDS - start)); tail -c 60000 "$log"; } >>"$out/all.log"
   text=$(grep -m1 -ahE 'SKIP:' "$log" | cut -c1-150)
   words=$([[ -z $last_words ]] || grep -ahE "$last_words" "$log" | tail -1 | cut -c1-200)
@@ -178,20 +178,32 @@ part_bench() {
   last_words='^peer .*items/s' step bench peer 150 python3 tests/bench/gpu_peer.py
 }
 
+# stack NAME SECONDS COMMAND...: a step that starts a stack; whatever of one is left when it was cut short is taken down, as
+# it would sit on the device while others measure.
+stack() {
+  local folder
+  step flow "$@"
+  for folder in "$stacks"/sp-flow-* "$stacks"/sallyport-demo.*/port; do
+    [[ ! -d $folder/run ]] || "${ours[@]}" deploy/stack.sh down --dir "$folder" >>"$logs/flow-down.log" 2>&1
+  done
+  rm -rf "${stacks:?}"/*
+}
+
 # Real processes, every worker told to use the device and found to do it ($SALLYPORT_BACKEND). The demo needs no Python.
 part_flow() {
   local python test faces=$SALLYPORT_TEST_DATA/faces
-  export SALLYPORT_BACKEND=cuda
-  last_words='^demo:' step flow demo 120 "${ours[@]}" deploy/demo.sh --bin "$bin" --pack "$SALLYPORT_PACK" --photos "$SALLYPORT_PHOTOS" --backend cuda \
+  stacks=$(mktemp -d /tmp/sp.XXXXXX); chmod 755 "$stacks"
+  export SALLYPORT_BACKEND=cuda SALLYPORT_STACKS=$stacks
+  last_words='^demo:' stack demo 120 "${ours[@]}" deploy/demo.sh --bin "$bin" --pack "$SALLYPORT_PACK" --photos "$SALLYPORT_PHOTOS" --backend cuda \
     ${small:+--set pipeline.max_batch=1}
   for python in python3 /usr/bin/python3; do # the first that has what the passports' test needs
     "${ours[@]}" "$python" -c 'import cv2' 2>/dev/null && break
   done
   for test in publish faults; do
-    last_words='^ok ' step flow "$test" 240 "${ours[@]}" "$python" tests/flow/test_$test.py
+    last_words='^ok ' stack "$test" 240 "${ours[@]}" "$python" tests/flow/test_$test.py
   done
   if [[ -d $faces && -z $small ]]; then
-    last_words='FNIR|rank' step flow accuracy 240 "${ours[@]}" "$python" tests/bench/accuracy.py --json "$out/accuracy.json" "$faces"
+    last_words='FNIR|rank' stack accuracy 240 "${ours[@]}" "$python" tests/bench/accuracy.py --json "$out/accuracy.json" "$faces"
   fi
 }
 
@@ -223,10 +235,10 @@ part_sanitize() {
   done
 }
 
-# The last line, and above it every figure that was measured in this run.
+# The last line, and above it every figure that the logs hold (those of a part are cleared when it runs).
 summary() {
   trap - EXIT TERM INT
-  [[ -z $copied ]] || rm -rf "$copied"
+  rm -rf "${copied:-/nonexistent}" "${stacks:-/nonexistent}"
   {
     grep -ahE '^(device|floor|peer|faces_compare:) |items/s|queries/s|frames/s|^memory' "$logs"/{bench,faces,soak}-*.log 2>/dev/null | cut -c1-220
     printf '%d checks: %d failed, %d skipped; %s s; commit %s; logs in %s\n' "$count" "$failed" "$skipped" "$SECONDS" \

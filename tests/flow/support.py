@@ -3,7 +3,8 @@
 Every test is a program: exit 0 passed, 77 skipped (with the reason printed), anything else failed. Environment, set by
 CTest and tests/run.sh: SALLYPORT_SOURCE, SALLYPORT_BIN, SALLYPORT_PACK (the default pack), SALLYPORT_PHOTOS (the
 model package's sample photos). $SALLYPORT_BACKEND: all workers are told to run on that backend, and it is checked that they
-do; $SALLYPORT_SETTINGS: more settings of the workers, KEY=VALUE with blanks between them. Only processes started here are ended, by their pid; everything is loopback.
+do; $SALLYPORT_SETTINGS: more settings of the workers, KEY=VALUE with blanks between them; $SALLYPORT_STACKS: a short path
+to make the stacks' folders in, in place of /tmp. Only processes started here are ended, by their pid; everything is loopback.
 """
 import contextlib
 import csv
@@ -91,7 +92,7 @@ class Stack:
         self.backend = os.environ.get("SALLYPORT_BACKEND", "")
         settings = os.environ.get("SALLYPORT_SETTINGS", "").split() + ([f"engine.backend={self.backend}"] if self.backend else [])
         self.settings = [part for setting in settings for part in ("--set", setting)]
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sp-flow-", dir="/tmp"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sp-flow-", dir=os.environ.get("SALLYPORT_STACKS", "/tmp")))
         self.folder.chmod(0o755)
 
     def script(self, verb, *operands, code=0):
