@@ -69,6 +69,15 @@ mkdir -p "$root/include/msgpack" "$root/include/onnx"
 cp -rL /usr/include/msgpack/*.h "$root/include/msgpack/"; cp -L /usr/include/msgpack.h "$root/include/"
 cp -L /usr/include/onnx/onnx.proto "$root/include/onnx/"
 # The tools see the carried libraries by themselves, so that nobody who calls one has to.
+# And what those headers include themselves, of packages that nobody named (libxml2's want ICU's).
+flags=$(pkg-config --cflags-only-I "${modules[@]}")
+git ls-files '*.c' '*.h' | xargs grep -hoE '^#include <[a-zA-Z0-9_/.-]+>' | sort -u | while read -r line; do
+  # shellcheck disable=SC2086
+  gcc -M -x c $flags - <<<"$line" 2>/dev/null | grep -oE '/usr/include/[^ \\]+' || :
+done | sort -u | while read -r header; do
+  to=${header#/usr/include/}; to=$root/include/${to#"$(gcc -dumpmachine)"/}
+  [[ -e $to || $(dpkg -S "$header") =~ ^(libc6-dev|linux-libc-dev)[:,] ]] || { mkdir -p "${to%/*}"; cp -L "$header" "$to"; }
+done
 for tool in redis-server redis-cli pkgconf; do
   path=$(command -v "$tool") || fail "$tool is not installed here"
   cp -L "$path" "$root/libexec/$tool"; carry_libraries_of "$path"
