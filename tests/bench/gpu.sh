@@ -97,12 +97,13 @@ step() {
 }
 last_words=''
 
-# Why there is no device, or nothing where there is one.
-without_device() {
-  if [[ ! -x $bin/gpu_floor ]]; then echo "not built: run --part build first"; return; fi
+# Whether there is a device: 0 yes, 77 no, anything else is a failure; prints why not.
+look_for_device() {
   local text code=0
+  if [[ ! -x $bin/gpu_floor ]]; then echo "not built: run --part build first"; return 1; fi
   text=$(timeout 60 "$bin/gpu_floor" --look 2>&1) || code=$?
   [[ $code == 0 ]] || printf '%s\n' "${text#SKIP: }" | head -1
+  return $code
 }
 
 part_build() {
@@ -251,13 +252,15 @@ trap 'say "ended from outside"; failed=$((failed + 1)); exit 1' TERM INT
 
 : >"$out/all.log"
 printf '%-9s %-34s %-4s %s\n' part check result text >"$table"
-nothing=''
 for part in "${all[@]}"; do
   [[ " ${wanted[*]} " == *" $part "* ]] || continue
   rm -f "$logs/$part"-*.log
-  [[ $part == build ]] || nothing=$(without_device)
-  if [[ $nothing && $part != build ]]; then
-    if [[ $nothing == "not built"* ]]; then row "$part" all FAIL "$nothing"; else row "$part" all SKIP "$nothing"; fi
-  else "part_$part"; fi
+  if [[ $part == build ]]; then part_build; continue; fi
+  why=$(look_for_device)
+  case $? in
+    0) "part_$part" ;;
+    77) row "$part" all SKIP "$why" ;;
+    *) row "$part" all FAIL "$why" ;;
+  esac
 done
 [[ $failed == 0 && ( -z $strict || $skipped == 0 ) ]]
