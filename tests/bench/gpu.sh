@@ -113,7 +113,7 @@ part_build() {
   [[ $archs ]] && cuda=$archs
   command -v ninja >/dev/null && generator=(-G Ninja)
   step build configure 120 cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DSALLYPORT_ONEDNN=OFF \
-    "-DSALLYPORT_CUDA=$cuda_of_build" "-DSALLYPORT_CUDA_ARCHS=$cuda" \
+    -DSALLYPORT_WERROR=OFF "-DSALLYPORT_CUDA=$cuda_of_build" "-DSALLYPORT_CUDA_ARCHS=$cuda" \
     ${carry:+-DCMAKE_PREFIX_PATH="$carry/sysroot" -DCMAKE_EXE_LINKER_FLAGS="-Wl,-rpath-link,$carry/sysroot/lib"} || return
   step build compile 420 cmake --build "$build" -j "$jobs" --target gpu_checks || return
   step build pack 120 "${ours[@]}" "$bin/sallyport" model import face-api --output "$SALLYPORT_PACK" --keep-package "$build/pack/package" \
