@@ -121,11 +121,11 @@ part_build() {
   [[ -z $small ]] || step build stand-ins 300 tests/bench/gpu_rehearsal.sh "$build" "$jobs"
 }
 
-# Faces: the carried ones, else the package's photos; a folder of two of them for what is slow.
+# Faces: the carried ones, else the package's photos; a folder of four of them (two people) for what is slow.
 folder_of_faces() { if [[ -d $SALLYPORT_TEST_DATA/faces ]]; then echo "$SALLYPORT_TEST_DATA/faces"; else echo "$SALLYPORT_PHOTOS"; fi; }
 few_faces() {
   mkdir -p "$build/few"
-  find "$(folder_of_faces)" -maxdepth 1 -name '*.jpg' | sort | head -2 | xargs -I{} cp {} "$build/few/"
+  find "$(folder_of_faces)" -maxdepth 1 -name '*.jpg' | sort | head -4 | xargs -I{} cp {} "$build/few/"
   echo "$build/few"
 }
 
@@ -203,7 +203,8 @@ part_flow() {
   for test in publish faults; do
     last_words='^ok ' stack "$test" 240 "${ours[@]}" "$python" tests/flow/test_$test.py
   done
-  if [[ -d $faces && -z $small ]]; then
+  if [[ -d $faces ]]; then
+    [[ -z $small ]] || faces=$(few_faces)
     last_words='FNIR|rank' stack accuracy 240 "${ours[@]}" "$python" tests/bench/accuracy.py --json "$out/accuracy.json" "$faces"
   fi
 }
@@ -216,7 +217,7 @@ part_soak() {
   last_words='^memory' step soak memory $((seconds_of_load * 11 / 10 + 60)) "${ours[@]}" "$bin/vision_bench" --backend cuda "${more[@]}" --flat $seconds_of_load "$SALLYPORT_PACK" "$faces"
 }
 
-# Every program that works on the device; the pictures' whole way on two faces. What is left of the time is shared: the
+# Every program that works on the device; the pictures' whole way on four faces. What is left of the time is shared: the
 # tools alike, the programs of a tool by what they need; what one does not use is the next ones'.
 part_sanitize() {
   local tool what program share few sum left=${#tools[@]}
