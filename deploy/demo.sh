@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
 # The whole of Sallyport on one machine, on real faces: installs what it needs, builds, publishes a sample flight (CSV)
 # and a sample vessel (PAXLST), and matches the people of the model package's six sample photos at two lanes.
-#   deploy/demo.sh [--keep] [--workers N] [--backend cpu|cuda] [--set KEY=VALUE]... [--bin BIN --pack PACK --photos DIR]
+#   deploy/demo.sh [--keep] [--workers N] [--backend cpu|cuda] [--set KEY=VALUE]... [--budget MS]
+#                  [--bin BIN --pack PACK --photos DIR]
 # --keep leaves everything running and says what to type next. --backend, --set: of the workers; with a backend it is also
-# checked that each took it. --bin, --pack, --photos: what was built elsewhere; nothing is installed or built then. Exit 0: nobody was matched to another person's row, every
-# frame was answered, and enough of the enrolled people were recognised (plain frames >= 90 %, altered ones >= 75 %).
+# checked that each took it. --bin, --pack, --photos: what was built elsewhere; nothing is installed or built then. --budget:
+# of a frame (10000). Exit 0: nobody was matched to another person's row, every frame was answered, and enough of the enrolled
+# people were recognised (plain frames >= 90 %, altered ones >= 75 %).
 set -euo pipefail
 source "$(dirname "$0")/setup.sh"
 
-keep= workers=2 bin= pack= photos= backend= settings=()
+keep= workers=2 bin= pack= photos= backend= budget=10000 settings=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --keep) keep=yes; shift ;;
     --workers) workers=${2:?--workers needs a number}; shift 2 ;;
     --backend) backend=${2:?--backend needs a name}; settings+=(--set "engine.backend=$2"); shift 2 ;;
     --set) settings+=(--set "${2:?--set needs KEY=VALUE}"); shift 2 ;;
+    --budget) budget=${2:?--budget needs milliseconds}; shift 2 ;;
     --bin) bin=${2:?--bin needs a folder}; shift 2 ;;
     --pack) pack=${2:?--pack needs a folder}; shift 2 ;;
     --photos) photos=${2:?--photos needs a folder}; shift 2 ;;
-    -h|--help) sed -n '2,8p' "$0" | cut -c3-; exit 0 ;;
-    *) sed -n '2,8p' "$0" | cut -c3- >&2; exit 2 ;;
+    -h|--help) sed -n '2,9p' "$0" | cut -c3-; exit 0 ;;
+    *) sed -n '2,9p' "$0" | cut -c3- >&2; exit 2 ;;
   esac
 done
 
@@ -74,7 +77,7 @@ done | tr '{' '\n' | sed -n 's/.*"pseudonym": *"\([0-9a-f]*\)".*"traveller_ref":
 [[ -s $dir/people.tsv ]] || fail "the published manifests name nobody"
 
 crossing() { # LANE NODE: every frame of the lane, each an encounter of its own, from this capture node
-  "$bin/sallyport-capture" --config "$dir/port/etc/$2.yaml" --lane "$1" --budget 10000 --json "$dir/frames/$1"
+  "$bin/sallyport-capture" --config "$dir/port/etc/$2.yaml" --lane "$1" --budget "$budget" --json "$dir/frames/$1"
 }
 interactive=() # mawk, Debian's awk, reads by blocks unless told otherwise
 ! awk -W version 2>&1 </dev/null | grep -q mawk || interactive=(-W interactive)

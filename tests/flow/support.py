@@ -2,9 +2,10 @@
 
 Every test is a program: exit 0 passed, 77 skipped (with the reason printed), anything else failed. Environment, set by
 CTest and tests/run.sh: SALLYPORT_SOURCE, SALLYPORT_BIN, SALLYPORT_PACK (the default pack), SALLYPORT_PHOTOS (the
-model package's sample photos). $SALLYPORT_BACKEND: all workers are told to run on that backend, and it is checked that they
-do; $SALLYPORT_SETTINGS: more settings of the workers, KEY=VALUE with blanks between them; $SALLYPORT_STACKS: a short path
-to make the stacks' folders in, in place of /tmp. Only processes started here are ended, by their pid; everything is loopback.
+model package's sample photos). For other machines: $SALLYPORT_BACKEND, which all workers are told to use and then found
+on; $SALLYPORT_SETTINGS, more settings of the workers, KEY=VALUE with blanks between; $SALLYPORT_BUDGET, of frames where a
+test names none, in ms; $SALLYPORT_STACKS, a short path to make the stacks' folders in, in place of /tmp. Only processes
+started here are ended, by their pid; everything is loopback.
 """
 import contextlib
 import csv
@@ -176,12 +177,14 @@ class Stack:
         return {row["pseudonym"]: row["traveller_ref"] for manifest in (FLIGHT, VESSEL) for row in self.rows(manifest)}
 
     def capture_command(self, lane, *arguments):
+        budget = os.environ.get("SALLYPORT_BUDGET", "")
+        more = ("--budget", budget) if budget and "--budget" not in arguments else ()
         return [str(part) for part in (BIN / "sallyport-capture", "--config", self.folder / "etc/capture.yaml",
-                                       "--lane", lane, "--json", *arguments)]
+                                       "--lane", lane, "--json", *more, *arguments)]
 
     def capture(self, lane, *arguments, code=0):
         """Answers of sallyport-capture, one dict per line."""
-        done = run(*self.capture_command(lane, *arguments), code=code)
+        done = run(*self.capture_command(lane, *arguments), code=code, timeout=900 if "SALLYPORT_BUDGET" in os.environ else 120)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def records(self):
@@ -209,8 +212,8 @@ def finals(answers):
 
 
 def main(*tests):
-    """Run the tests in order; the first failure ends the program."""
-    for test in tests:
+    """Run the tests in order, or those that the command line names; the first failure ends the program."""
+    for test in (test for test in tests if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]):
         start = time.monotonic()
         test()
         print(f"ok   {test.__name__} ({time.monotonic() - start:.1f} s)")
