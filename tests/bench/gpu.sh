@@ -179,15 +179,20 @@ part_bench() {
   last_words='^peer .*items/s' step bench peer 150 python3 tests/bench/gpu_peer.py
 }
 
-# stack NAME SECONDS COMMAND...: a step that starts a stack; whatever of one is left when it was cut short is taken down, as
-# it would sit on the device while others measure.
-stack() {
+# Whatever is left of a stack that was cut short would sit on the device while others measure.
+take_down() {
   local folder
-  step flow "$@"
+  [[ $stacks ]] || return
   for folder in "$stacks"/sp-flow-* "$stacks"/sallyport-demo.*/port; do
     [[ ! -d $folder/run ]] || "${ours[@]}" deploy/stack.sh down --dir "$folder" >>"$logs/flow-down.log" 2>&1
   done
   rm -rf "${stacks:?}"/*
+}
+
+# stack NAME SECONDS COMMAND...: a step that starts a stack.
+stack() {
+  step flow "$@"
+  take_down
 }
 
 # Real processes, every worker told to use the device and found to do it ($SALLYPORT_BACKEND). The demo needs no Python.
@@ -240,6 +245,7 @@ part_sanitize() {
 # The last line, and above it every figure that the logs hold (those of a part are cleared when it runs).
 summary() {
   trap - EXIT TERM INT
+  take_down
   rm -rf "${copied:-/nonexistent}" "${stacks:-/nonexistent}"
   {
     grep -ahE '^(device|floor|peer|faces_compare:) |items/s|queries/s|frames/s|^memory' "$logs"/{bench,faces,soak}-*.log 2>/dev/null | cut -c1-220
