@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A whole terminal on this machine, for demos, tests and trying things out:
 #   deploy/stack.sh up     --dir DIR [--workers N] [--terminal NAME] [--bin BIN] [--pack DIR] [--heartbeat MS]
+#                          [--set KEY=VALUE]...        settings of the workers, as sallyport-worker takes them
 #   deploy/stack.sh status --dir DIR
 #   deploy/stack.sh down   --dir DIR
 #   deploy/stack.sh worker --dir DIR N        start worker N (again)
@@ -11,11 +12,11 @@
 #   deploy/stack.sh up --dir /tmp/port --workers 2 && SALLYPORT_CONFIG=/tmp/port/etc/ops.yaml build/release/bin/sallyport lane list
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
-usage() { sed -n '2,11p' "$0" | cut -c3-; exit 2; }
+usage() { sed -n '2,12p' "$0" | cut -c3-; exit 2; }
 fail() { printf 'stack.sh: %s\n' "$*" >&2; exit 1; }
 
 verb=${1:-}; [[ $# -gt 0 ]] && shift || usage
-dir= workers=1 terminal=T1 bin=$top/build/release/bin pack=$top/build/pack/face-api heartbeat=1000 operands=()
+dir= workers=1 terminal=T1 bin=$top/build/release/bin pack=$top/build/pack/face-api heartbeat=1000 operands=() settings=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --dir) dir=${2:?}; shift 2 ;;
@@ -24,6 +25,7 @@ while [[ $# -gt 0 ]]; do
     --bin) bin=${2:?}; shift 2 ;;
     --pack) pack=${2:?}; shift 2 ;;
     --heartbeat) heartbeat=${2:?}; shift 2 ;;
+    --set) settings+=(--set "${2:?}"); shift 2 ;;
     -*) usage ;;
     *) operands+=("$1"); shift ;;
   esac
@@ -120,7 +122,7 @@ start_broker() {
 }
 
 start_worker() { # N
-  start "worker-$1" "$run_bin/sallyport-worker" --config "$dir/etc/worker-$1.yaml"
+  start "worker-$1" "$run_bin/sallyport-worker" --config "$dir/etc/worker-$1.yaml" "${settings[@]}"
 }
 
 make_keys() {

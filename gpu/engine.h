@@ -34,8 +34,8 @@ struct sp_engine_config {
     int threads; /* cpu: compute threads of one sp_net_run; default 1 (OpenMP spin barriers hurt on shared cores) */
     bool wgmma;  /* cuda: let Hopper's own matrix products be chosen too, on devices of compute capability 9.0 */
     const char *cache_dir; /* cuda: folder where measured choices of kernels are kept; NULL or "": none */
-    /* Tests only; zero in life. The fault comes at call number `fault_after` (1, 2, ...) of its kind after opening.
-     */
+    /* Tests only; zero in life. The fault comes at call number `fault_after` (1, 2, ...) of its kind after the
+     * device was taken; the first ones are the opening's own. */
     enum sp_engine_fault fault;
     int fault_after;
 };

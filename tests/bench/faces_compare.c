@@ -1,11 +1,13 @@
-/* faces_compare [--backend NAME] [--write FILE | --against FILE] PACK FACES: what a backend makes of every face,
- * kept or compared with what another made of it.
+/* faces_compare [--backend NAME] [--batch N] [--from FILE] [--write FILE] [--against FILE] PACK FACES: what a
+ * backend makes of every face, kept or compared with what another made of it.
  *
  * Each picture of FACES (name order) is analysed as a portrait and as a frame; of its dominant face the reason and
- * the template are kept. Against a kept f32 result it checks: cosine >= 0.9995 and |a - b| / |b| <= 0.03 for every
- * template; the same faces and reasons; the same decision for every pair of a frame with a portrait at the pack's
- * threshold for FMR 1e-3, except pairs whose f32 score lies within the p99 score shift of it (counted; at most 1
- * %). Exit 0 within the bounds, 1 outside, 77 when the backend does not work here. */
+ * the template are kept. --from takes kept results in place of an analysis. Against a kept f32 result it checks:
+ * cosine >= 0.9995 and |a - b| / |b| <= 0.03 for every template; the same faces and reasons for 99 % of them; and,
+ * at the pack's threshold for FMR 1e-3, the same decision for every pair of a frame with a portrait, and for every
+ * frame on the portraits of all other pictures (which of them is the best, and whether it passes), except where the
+ * f32 scores lie within the p99 score shift of the threshold or of each other (listed; at most 1 %). Exit 0 within
+ * the bounds, 1 outside, 77 when the backend does not work here. */
 #include <dirent.h>
 #include <math.h>
 #include <stdbool.h>
@@ -17,7 +19,7 @@
 #include "image/image.h"
 #include "workers/vision.h"
 
-enum { MOST = 2048, BATCH = 16, SEEN = 2 };
+enum { MOST = 2048, BATCH = 16, SEEN = 2, PORTRAIT = 0, FRAME = 1 };
 static const char magic[8] = "SPFACES1";
 
 struct seen {
@@ -29,7 +31,7 @@ struct seen {
 
 struct run {
     struct sp_pack pack;
-    int count;
+    int count, batch;
     struct seen *faces;
 };
 
@@ -81,10 +83,10 @@ static void keep(struct seen *seen, int as, const struct sp_faces *faces)
 static enum sp_status analyse(struct run *run, struct sp_vision *vision, const char *folder, struct sp_err *err)
 {
     static struct sp_faces found[BATCH];
-    for (int first = 0; first < run->count; first += BATCH) {
+    for (int first = 0; first < run->count; first += run->batch) {
         struct sp_image *images[BATCH] = {NULL};
         enum sp_vision_mode modes[BATCH];
-        int rows = run->count - first < BATCH ? run->count - first : BATCH;
+        int rows = run->count - first < run->batch ? run->count - first : run->batch;
         enum sp_status status = SP_OK;
         for (int i = 0; i < rows && status == SP_OK; i++)
             if (!(images[i] = read_image(folder, run->faces[first + i].name, err)))
@@ -173,43 +175,105 @@ static int ascending(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Decisions of every frame against every portrait. Returns the share of pairs excused, or -1 when one differs that
- * is not. */
-static double compare_decisions(const struct run *own, const struct run *kept, double threshold, double *ret_p99)
+struct decisions {
+    double threshold, shift; /* the p99 of how far scores moved */
+    size_t count, excused, differ;
+};
+
+/* One decision that is not the f32 one: excused where `room`, the f32 distance to the other decision, is no more
+ * than scores move anyway. */
+static void count_other(struct decisions *decisions, double room, const char *what, const char *frame,
+                        const char *portrait, double now, double then)
 {
-    size_t most = (size_t)own->count * (size_t)own->count, pairs = 0, excused = 0, differ = 0;
-    double *shifts = malloc((most + 1) * sizeof *shifts);
-    for (int pass = 0; pass < 2 && shifts; pass++) {
+    bool excused = room <= decisions->shift;
+    printf("%s: %s: %s on %s: %.5f, f32 %.5f\n", excused ? "excused" : "DIFFERS", what, frame, portrait, now, then);
+    decisions->excused += excused;
+    decisions->differ += !excused;
+}
+
+static bool both_embedded(const struct run *own, const struct run *kept, int frame, int portrait)
+{
+    return own->faces[portrait].embedded[PORTRAIT] && own->faces[frame].embedded[FRAME] &&
+           kept->faces[portrait].embedded[PORTRAIT] && kept->faces[frame].embedded[FRAME];
+}
+
+static double score_in(const struct run *run, int frame, int portrait)
+{
+    return score_of(&run->pack, run->faces[frame].vector[FRAME], run->faces[portrait].vector[PORTRAIT]);
+}
+
+/* How far the scores of all pairs moved: the p99. Negative without a pair. */
+static double score_shift(const struct run *own, const struct run *kept)
+{
+    size_t pairs = 0;
+    double *shifts = malloc(((size_t)own->count * (size_t)own->count + 1) * sizeof *shifts), p99 = -1;
+    for (int f = 0; f < own->count && shifts; f++)
         for (int p = 0; p < own->count; p++)
-            for (int f = 0; f < own->count; f++) {
-                const struct seen *a = &own->faces[p], *b = &own->faces[f], *c = &kept->faces[p],
-                                  *d = &kept->faces[f];
-                if (!a->embedded[0] || !b->embedded[1] || !c->embedded[0] || !d->embedded[1])
-                    continue;
-                double now = score_of(&own->pack, b->vector[1], a->vector[0]);
-                double then = score_of(&own->pack, d->vector[1], c->vector[0]);
-                if (pass == 0)
-                    shifts[pairs++] = fabs(now - then);
-                else if ((now >= threshold) == (then >= threshold))
-                    continue;
-                else if (fabs(then - threshold) <= *ret_p99)
-                    printf("excused: %s on %s: %.5f, f32 %.5f\n", b->name, a->name, now, then), excused++;
-                else
-                    printf("DIFFERS: %s on %s: %.5f, f32 %.5f\n", b->name, a->name, now, then), differ++;
-            }
-        if (pass == 0 && pairs) {
-            qsort(shifts, pairs, sizeof *shifts, ascending);
-            *ret_p99 = shifts[(size_t)((double)(pairs - 1) * 0.99)];
-        }
+            if (both_embedded(own, kept, f, p))
+                shifts[pairs++] = fabs(score_in(own, f, p) - score_in(kept, f, p));
+    if (pairs) {
+        qsort(shifts, pairs, sizeof *shifts, ascending);
+        p99 = shifts[(size_t)((double)(pairs - 1) * 0.99)];
     }
     free(shifts);
-    return differ || !pairs ? -1 : (double)excused / (double)pairs;
+    return p99;
+}
+
+static void compare_pairs(const struct run *own, const struct run *kept, struct decisions *pairs)
+{
+    for (int f = 0; f < own->count; f++)
+        for (int p = 0; p < own->count; p++) {
+            if (!both_embedded(own, kept, f, p))
+                continue;
+            double now = score_in(own, f, p), then = score_in(kept, f, p);
+            pairs->count++;
+            if ((now >= pairs->threshold) != (then >= pairs->threshold))
+                count_other(pairs, fabs(then - pairs->threshold), "pair", own->faces[f].name, own->faces[p].name,
+                            now, then);
+        }
+}
+
+/* Each frame on the portraits of all other pictures, as a lane decides: the best one, if it passes. */
+static void compare_searches(const struct run *own, const struct run *kept, struct decisions *searches)
+{
+    for (int f = 0; f < own->count; f++) {
+        int now_best = -1, then_best = -1;
+        double now = -INFINITY, then = -INFINITY;
+        for (int p = 0; p < own->count; p++) {
+            if (p == f || !both_embedded(own, kept, f, p))
+                continue;
+            if (score_in(own, f, p) > now)
+                now = score_in(own, f, now_best = p);
+            if (score_in(kept, f, p) > then)
+                then = score_in(kept, f, then_best = p);
+        }
+        if (now_best < 0)
+            continue;
+        searches->count++;
+        bool passes = now >= searches->threshold, passed = then >= searches->threshold;
+        if (passes != passed)
+            count_other(searches, fabs(then - searches->threshold), "search", own->faces[f].name,
+                        own->faces[now_best].name, now, then);
+        else if (passed && now_best != then_best)
+            count_other(searches, then - score_in(kept, f, now_best), "search", own->faces[f].name,
+                        own->faces[now_best].name, now, then);
+    }
+}
+
+/* Prints a line and says whether no decision differs and at most 1 % are excused. */
+static bool decisions_hold(const struct decisions *decisions, const char *what)
+{
+    printf(
+        "faces_compare: %zu %s at score %.4f: %zu differ, %zu excused (%.3f %%, at most 1), p99 score shift %.6f\n",
+        decisions->count, what, decisions->threshold, decisions->differ, decisions->excused,
+        decisions->count ? 100 * (double)decisions->excused / (double)decisions->count : 0, decisions->shift);
+    return decisions->count > 0 && decisions->differ == 0 && decisions->excused * 100 <= decisions->count;
 }
 
 static bool compare(const struct run *own, const struct run *kept)
 {
-    double worst_cosine = 1, worst_relative = 0, p99 = 0, threshold = 0;
-    int other = 0, templates = 0;
+    static double cosines[MOST * SEEN], relatives[MOST * SEEN], lengths[MOST * SEEN];
+    int other = 0, templates = 0, outside = 0;
     if (own->count != kept->count) {
         printf("faces_compare: %d pictures here, %d kept\n", own->count, kept->count);
         return false;
@@ -217,14 +281,15 @@ static bool compare(const struct run *own, const struct run *kept)
     for (int i = 0; i < own->count; i++)
         for (int as = 0; as < SEEN; as++) {
             const struct seen *a = &own->faces[i], *b = &kept->faces[i];
-            if (strcmp(a->name, b->name) || a->count[as] != b->count[as] || a->reason[as] != b->reason[as]) {
+            if (strcmp(a->name, b->name) || a->count[as] != b->count[as] || a->reason[as] != b->reason[as] ||
+                a->embedded[as] != b->embedded[as]) {
                 printf("other: %s %s: %d faces %s, f32 %d faces %s\n", a->name, as ? "frame" : "portrait",
                        a->count[as], sp_reason_word((enum sp_reason)a->reason[as]), b->count[as],
                        sp_reason_word((enum sp_reason)b->reason[as]));
                 other++;
                 continue;
             }
-            if (!a->embedded[as] || !b->embedded[as])
+            if (!a->embedded[as])
                 continue;
             double dot = 0, square = 0, long_a = length_of(a->vector[as], own->pack.dim),
                    long_b = length_of(b->vector[as], own->pack.dim);
@@ -233,25 +298,51 @@ static bool compare(const struct run *own, const struct run *kept)
                 square +=
                     ((double)a->vector[as][d] - b->vector[as][d]) * ((double)a->vector[as][d] - b->vector[as][d]);
             }
-            worst_cosine = fmin(worst_cosine, dot / (long_a * long_b));
-            worst_relative = fmax(worst_relative, sqrt(square) / long_b);
+            cosines[templates] = dot / (long_a * long_b);
+            relatives[templates] = sqrt(square) / long_b;
+            lengths[templates] = fabs(long_a - long_b) / long_b;
+            /* Written so that NaN is outside. */
+            if (!(cosines[templates] >= 0.9995) || !(relatives[templates] <= 0.03)) {
+                printf("OUTSIDE: %s %s: cosine %.6f, |a-b|/|b| %.5f; box %.2f %.2f %.2f %.2f, f32 %.2f %.2f %.2f "
+                       "%.2f\n",
+                       a->name, as ? "frame" : "portrait", cosines[templates], relatives[templates], a->box[as][0],
+                       a->box[as][1], a->box[as][2], a->box[as][3], b->box[as][0], b->box[as][1], b->box[as][2],
+                       b->box[as][3]);
+                outside++;
+            }
             templates++;
         }
-    threshold = sp_pack_score(&own->pack, sp_pack_threshold(&own->pack, 1e-3, 1));
-    double excused = compare_decisions(own, kept, threshold, &p99);
-    printf("faces_compare: %d pictures, %d templates; worst cosine %.6f (0.9995), worst |a-b|/|b| %.5f (0.03); "
-           "%d with other faces or reasons; p99 score shift %.6f; decisions %s, %.3f %% excused (1 %%)\n",
-           own->count, templates, worst_cosine, worst_relative, other, p99, excused < 0 ? "DIFFER" : "the same",
-           excused < 0 ? 0 : 100 * excused);
-    return worst_cosine >= 0.9995 && worst_relative <= 0.03 && excused >= 0 && excused <= 0.01 &&
-           other * 100 <= own->count * SEEN && templates > 0;
+    if (!templates) {
+        printf("faces_compare: no template to compare\n");
+        return false;
+    }
+    qsort(cosines, (size_t)templates, sizeof *cosines, ascending);
+    qsort(relatives, (size_t)templates, sizeof *relatives, ascending);
+    qsort(lengths, (size_t)templates, sizeof *lengths, ascending);
+    printf(
+        "faces_compare: |a-b|/|b| min %.5f p50 %.5f p99 %.5f max %.5f; difference of lengths p50 %.5f max %.5f\n",
+        relatives[0], relatives[templates / 2], relatives[(templates - 1) * 99 / 100], relatives[templates - 1],
+        lengths[templates / 2], lengths[templates - 1]);
+    double shift = score_shift(own, kept),
+           threshold = sp_pack_score(&own->pack, sp_pack_threshold(&own->pack, 1e-3, 1));
+    struct decisions pairs = {threshold, shift, 0, 0, 0}, searches = pairs;
+    compare_pairs(own, kept, &pairs);
+    compare_searches(own, kept, &searches);
+    bool same = decisions_hold(&pairs, "pairs");
+    same &= decisions_hold(&searches, "searches");
+    printf(
+        "faces_compare: %d pictures, %d templates; cosine min %.7f p50 %.7f (0.9995); worst |a-b|/|b| %.5f (0.03); "
+        "%d outside; %d with other faces or reasons; decisions %s\n",
+        own->count, templates, cosines[0], cosines[templates / 2], relatives[templates - 1], outside, other,
+        same ? "the same" : "DIFFER");
+    return !outside && same && other * 100 <= own->count * SEEN;
 }
 
-static struct run run, kept;
+static struct run run = {.batch = BATCH}, kept;
 
 int main(int argc, char **argv)
 {
-    const char *write = NULL, *against = NULL;
+    const char *from = NULL, *write = NULL, *against = NULL;
     struct sp_engine_config config = {.backend = SP_BACKEND_CPU, .threads = 2};
     struct sp_vision_limits limits = sp_vision_limits_default();
     struct sp_engine *engine = NULL;
@@ -259,7 +350,11 @@ int main(int argc, char **argv)
     struct sp_err err = {0};
     int at = 1;
     for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
-        if (!strcmp(argv[at], "--write"))
+        if (!strcmp(argv[at], "--from"))
+            from = argv[at + 1];
+        else if (!strcmp(argv[at], "--batch"))
+            run.batch = (int)strtol(argv[at + 1], NULL, 10);
+        else if (!strcmp(argv[at], "--write"))
             write = argv[at + 1];
         else if (!strcmp(argv[at], "--against"))
             against = argv[at + 1];
@@ -270,24 +365,28 @@ int main(int argc, char **argv)
         else
             break;
     }
-    if (at + 2 != argc) {
-        fprintf(stderr,
-                "usage: faces_compare [--backend cpu|ref|cuda] [--write FILE | --against FILE] PACK FACES\n");
+    if (at + 2 != argc || run.batch < 1 || run.batch > BATCH) {
+        fprintf(
+            stderr,
+            "usage: faces_compare [--backend cpu|ref|cuda] [--batch 1..16] [--from FILE] [--write FILE] [--against "
+            "FILE] PACK FACES\n");
         return 2;
     }
     run.faces = calloc(MOST, sizeof *run.faces);
     kept.faces = calloc(MOST, sizeof *kept.faces);
     enum sp_status status = run.faces && kept.faces ? sp_pack_load(&run.pack, argv[at], &err) : SP_E_NOMEM;
-    if (status == SP_OK && (status = sp_engine_open(&engine, &config, &err)) == SP_E_UNSUPPORTED) {
+    if (status == SP_OK && !from && (status = sp_engine_open(&engine, &config, &err)) == SP_E_UNSUPPORTED) {
         printf("SKIP: %s\n", err.text);
         return 77;
     }
-    if (status == SP_OK)
-        status = sp_vision_new(&vision, engine, &run.pack, &limits, BATCH, &err);
-    if (status == SP_OK && !list(&run, argv[at + 1]))
+    if (status == SP_OK && !from)
+        status = sp_vision_new(&vision, engine, &run.pack, &limits, run.batch, &err);
+    if (status == SP_OK && !from && !list(&run, argv[at + 1]))
         status = sp_fail(&err, SP_E_NOTFOUND, "%s holds no .jpg", argv[at + 1]);
-    if (status == SP_OK)
+    if (status == SP_OK && !from)
         status = analyse(&run, vision, argv[at + 1], &err);
+    if (status == SP_OK && from && !read_file(&run, from))
+        status = sp_fail(&err, SP_E_FORMAT, "%s holds no results for this pack", from);
     kept.pack = run.pack;
     if (status == SP_OK && write && !write_file(&run, write))
         status = sp_fail(&err, SP_E_IO, "%s cannot be written", write);

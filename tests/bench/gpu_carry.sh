@@ -25,7 +25,7 @@ packages=(libzmq3-dev libmsgpack-dev libhiredis-dev libsodium-dev libyaml-dev li
   libpng-dev libprotobuf-c-dev libcmocka-dev libmicrohttpd-dev libopenjp2-7-dev libjansson-dev libxml2-dev)
 root=$dir/sysroot
 rm -rf "$root" "$dir/data"
-mkdir -p "$root"/{include,lib,bin,pkgconfig} "$dir/data"
+mkdir -p "$root"/{include,lib,bin,libexec,pkgconfig} "$dir/data"
 
 # The C library and the compiler's own come from the machine that runs them. ICU's tables (31 MB) stay here: libxml2 asks
 # for them only where a document is in neither UTF-8, UTF-16 nor Latin-1, and nothing of a GPU run is.
@@ -68,11 +68,27 @@ done
 mkdir -p "$root/include/msgpack" "$root/include/onnx"
 cp -rL /usr/include/msgpack/*.h "$root/include/msgpack/"; cp -L /usr/include/msgpack.h "$root/include/"
 cp -L /usr/include/onnx/onnx.proto "$root/include/onnx/"
+# The tools see the carried libraries by themselves, so that nobody who calls one has to.
+# And what those headers include themselves, of packages that nobody named (libxml2's want ICU's).
+flags=$(pkg-config --cflags-only-I "${modules[@]}")
+git ls-files '*.c' '*.h' | xargs grep -hoE '^#include <[a-zA-Z0-9_/.-]+>' | sort -u | while read -r line; do
+  # shellcheck disable=SC2086
+  gcc -M -x c $flags - <<<"$line" 2>/dev/null | grep -oE '/usr/include/[^ \\]+' || :
+done | sort -u | while read -r header; do
+  to=${header#/usr/include/}; to=$root/include/${to#"$(gcc -dumpmachine)"/}
+  [[ -e $to || $(dpkg -S "$header") =~ ^(libc6-dev|linux-libc-dev)[:,] ]] || { mkdir -p "${to%/*}"; cp -L "$header" "$to"; }
+done
 for tool in redis-server redis-cli pkgconf; do
   path=$(command -v "$tool") || fail "$tool is not installed here"
-  cp -L "$path" "$root/bin/$tool"; carry_libraries_of "$path"
+  cp -L "$path" "$root/libexec/$tool"; carry_libraries_of "$path"
+  cat >"$root/bin/$tool" <<'SCRIPT'
+#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")/..
+LD_LIBRARY_PATH=$here/lib exec "$here/libexec/${0##*/}" "$@"
+SCRIPT
+  chmod +x "$root/bin/$tool"
 done
-strip --strip-unneeded "$root"/bin/* "$root"/lib/*.so* 2>/dev/null || :
+strip --strip-unneeded "$root"/libexec/* "$root"/lib/*.so* 2>/dev/null || :
 # The compiler of the one .proto file and its libraries are 6 MB: what it makes of that file travels instead.
 mkdir -p "$root/share"
 protoc-c --proto_path=/usr/include/onnx --c_out="$root/share" onnx.proto || fail "protoc-c cannot read onnx.proto"
@@ -96,6 +112,8 @@ else
   say "no $bin/faces_compare: the f32 results are made where gpu.sh runs, which takes minutes"
 fi
 chmod -R u+w "$dir"
+newest() { objdump -T "$root"/libexec/* "$root"/lib/*.so* 2>/dev/null | grep -oE "\b$1_[0-9.]+" | sort -uV | tail -1; }
+say "the machine that runs them needs $(newest GLIBC) and $(newest GLIBCXX), or newer"
 mb=$(du -sm --apparent-size "$dir" | cut -f1)
 say "$dir holds $mb MB: $(du -sm --apparent-size "$root" | cut -f1) of packages, $(du -sm --apparent-size "$dir/data" | cut -f1) of data"
 [[ $mb -le 60 ]] || fail "that is over 60 MB: take fewer faces (--faces) or models"

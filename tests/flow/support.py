@@ -2,7 +2,10 @@
 
 Every test is a program: exit 0 passed, 77 skipped (with the reason printed), anything else failed. Environment, set by
 CTest and tests/run.sh: SALLYPORT_SOURCE, SALLYPORT_BIN, SALLYPORT_PACK (the default pack), SALLYPORT_PHOTOS (the
-model package's sample photos). Only processes started here are ended, by their pid; everything is loopback.
+model package's sample photos). For other machines: $SALLYPORT_BACKEND, which all workers are told to use and then found
+on; $SALLYPORT_SETTINGS, more settings of the workers, KEY=VALUE with blanks between; $SALLYPORT_BUDGET, of frames where a
+test names none, in ms; $SALLYPORT_STACKS, a short path to make the stacks' folders in, in place of /tmp. Only processes
+started here are ended, by their pid; everything is loopback.
 """
 import contextlib
 import csv
@@ -87,27 +90,44 @@ class Stack:
     def __init__(self, workers=1, heartbeat=300):
         self.workers, self.heartbeat = workers, heartbeat
         self.pack = need("SALLYPORT_PACK")
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sp-flow-", dir="/tmp"))
+        self.backend = os.environ.get("SALLYPORT_BACKEND", "")
+        settings = os.environ.get("SALLYPORT_SETTINGS", "").split() + ([f"engine.backend={self.backend}"] if self.backend else [])
+        self.settings = [part for setting in settings for part in ("--set", setting)]
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sp-flow-", dir=os.environ.get("SALLYPORT_STACKS", "/tmp")))
         self.folder.chmod(0o755)
 
     def script(self, verb, *operands, code=0):
         return run(SOURCE / "deploy/stack.sh", verb, "--dir", self.folder, "--bin", BIN, "--pack", self.pack,
-                   "--heartbeat", self.heartbeat, "--workers", self.workers, *operands, code=code)
+                   "--heartbeat", self.heartbeat, "--workers", self.workers, *self.settings, *operands, code=code)
 
     def __enter__(self):
         try:
             self.script("up")
+            self.check_backends()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.leave(True)
             raise
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind is not None or value is not None:
+        try:
+            if kind is None:
+                self.check_backends()  # also those that were started again
+        finally:
+            self.leave(kind is not None)
+
+    def leave(self, failed):
+        if failed:
             self.show_logs()
         with contextlib.suppress(Exception):
             self.script("down", code=None)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def check_backends(self):
+        """Every start of every worker took the backend that was asked for: one on another proves nothing about it."""
+        for log in (self.folder / "log").glob("worker-*.log") if self.backend else ():
+            ready = [line for line in log.read_text(errors="replace").splitlines() if "WRK-READY" in line]
+            check(ready and all(f'backend="{self.backend}' in line for line in ready), f"{log.name} is not on {self.backend}: {ready}")
 
     def show_logs(self):
         for log in sorted((self.folder / "log").glob("*.log")):
@@ -157,12 +177,14 @@ class Stack:
         return {row["pseudonym"]: row["traveller_ref"] for manifest in (FLIGHT, VESSEL) for row in self.rows(manifest)}
 
     def capture_command(self, lane, *arguments):
+        budget = os.environ.get("SALLYPORT_BUDGET", "")
+        more = ("--budget", budget) if budget and "--budget" not in arguments else ()
         return [str(part) for part in (BIN / "sallyport-capture", "--config", self.folder / "etc/capture.yaml",
-                                       "--lane", lane, "--json", *arguments)]
+                                       "--lane", lane, "--json", *more, *arguments)]
 
     def capture(self, lane, *arguments, code=0):
         """Answers of sallyport-capture, one dict per line."""
-        done = run(*self.capture_command(lane, *arguments), code=code)
+        done = run(*self.capture_command(lane, *arguments), code=code, timeout=900 if "SALLYPORT_BUDGET" in os.environ else 120)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def records(self):
@@ -190,8 +212,8 @@ def finals(answers):
 
 
 def main(*tests):
-    """Run the tests in order; the first failure ends the program."""
-    for test in tests:
+    """Run the tests in order, or those that the command line names; the first failure ends the program."""
+    for test in (test for test in tests if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]):
         start = time.monotonic()
         test()
         print(f"ok   {test.__name__} ({time.monotonic() - start:.1f} s)")

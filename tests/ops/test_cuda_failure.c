@@ -1,5 +1,5 @@
-/* The CUDA backend when the device fails: at every allocation and at every call in turn, while a net is loaded and
- * while it runs. `--skips-as-fails` as in test_ops.c. */
+/* The CUDA backend when the device fails: at every allocation and at every call in turn, while an engine opens,
+ * while a net is loaded and while it runs. `--skips-as-fails` as in test_ops.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -38,14 +38,11 @@ static void make_model(void)
     free(data);
 }
 
-static struct sp_engine *open_with(enum sp_engine_fault fault, int after)
+static enum sp_status open_with(struct sp_engine **ret_engine, enum sp_engine_fault fault, int after,
+                                struct sp_err *err)
 {
     struct sp_engine_config config = {.backend = SP_BACKEND_CUDA, .fault = fault, .fault_after = after};
-    struct sp_engine *engine = NULL;
-    struct sp_err err = {0};
-    if (sp_engine_open(&engine, &config, &err))
-        fail_msg("%s", err.text);
-    return engine;
+    return sp_engine_open(ret_engine, &config, err);
 }
 
 static enum sp_status load(struct sp_net **ret_net, struct sp_engine *engine, struct sp_err *err)
@@ -61,16 +58,24 @@ static enum sp_status run(struct sp_net *net, struct sp_err *err)
     return sp_net_run(net, 3, inputs, outputs, err);
 }
 
-/* Whichever allocation fails, the load is refused as out of memory, and the next one on the same engine works. */
+/* Whichever allocation fails, an opening or a load is refused as out of memory, and the next one works. */
 static void memory_may_be_short(void **state)
 {
     enum sp_status status = SP_E_NOMEM;
-    int after = 0;
+    int after = 0, in_opening = 0;
     (void)state;
     while (status) {
-        struct sp_engine *engine = open_with(SP_FAULT_MEMORY, ++after);
+        struct sp_engine *engine = NULL;
         struct sp_net *net = NULL;
         struct sp_err err = {0};
+        status = open_with(&engine, SP_FAULT_MEMORY, ++after, &err);
+        if (status) {
+            assert_int_equal(status, SP_E_NOMEM);
+            assert_non_null(strstr(err.text, "out of"));
+            assert_null(engine);
+            in_opening++;
+            continue;
+        }
         status = load(&net, engine, &err);
         if (status) {
             assert_int_equal(status, SP_E_NOMEM);
@@ -81,23 +86,30 @@ static void memory_may_be_short(void **state)
         assert_int_equal(run(net, &err), SP_OK);
         sp_net_free(&net);
         sp_engine_free(&engine);
-        assert_true(after < 100);
+        assert_true(after < 200);
     }
-    assert_true(after > 6); /* constants, arena, both ports twice */
-    print_message("    %d allocations\n", after - 1);
+    assert_true(in_opening > 0 && after - in_opening > 6); /* constants, arena, both ports twice */
+    print_message("    %d allocations in opening, %d in loading\n", in_opening, after - in_opening - 1);
 }
 
 /* Whichever call finds the device broken, that is said, and said again by every later call. */
 static void a_broken_device_stays_broken(void **state)
 {
-    int after = 0, in_load = 0, in_run = 0;
+    int after = 0, in_opening = 0, in_load = 0, in_run = 0;
     bool whole = false;
     (void)state;
     while (!whole) {
-        struct sp_engine *engine = open_with(SP_FAULT_DEVICE, ++after);
+        struct sp_engine *engine = NULL;
         struct sp_net *net = NULL;
         struct sp_err err = {0};
-        enum sp_status status = load(&net, engine, &err);
+        enum sp_status status = open_with(&engine, SP_FAULT_DEVICE, ++after, &err);
+        if (status) {
+            assert_int_equal(status, SP_E_DEVICE);
+            assert_null(engine);
+            in_opening++;
+            continue;
+        }
+        status = load(&net, engine, &err);
         if (status) {
             assert_int_equal(status, SP_E_DEVICE);
             in_load++;
@@ -115,10 +127,10 @@ static void a_broken_device_stays_broken(void **state)
         }
         sp_net_free(&net);
         sp_engine_free(&engine);
-        assert_true(after < 2000);
+        assert_true(after < 5000);
     }
-    print_message("    %d calls while loading, %d while running\n", in_load, in_run);
-    assert_true(in_load > 20 && in_run >= 5); /* enter, upload, graph, copy back, wait */
+    print_message("    %d calls while opening, %d while loading, %d while running\n", in_opening, in_load, in_run);
+    assert_true(in_opening > 0 && in_load > 20 && in_run >= 5); /* enter, upload, graph, copy back, wait */
 }
 
 int main(int argc, char **argv)

@@ -138,8 +138,13 @@ static bool falls_short(struct sp_cuda *cuda)
     return cuda->short_after > 0 && atomic_fetch_sub(&cuda->short_after, 1) == 1;
 }
 
+/* Whatever failed meanwhile, its memory was given back. */
 void sp_cuda_close(struct sp_cuda **cuda)
 {
+    if (*cuda && (*cuda)->taken) {
+        fprintf(stderr, "plain device: %zu bytes of device memory are still taken\n", (*cuda)->taken);
+        abort();
+    }
     if (*cuda)
         pthread_mutex_destroy(&(*cuda)->lock);
     free(*cuda);

@@ -428,12 +428,14 @@ static void a_device_may_break_meanwhile(void **state)
         struct sp_net_config size = {.max_batch = 1};
         struct sp_engine *engine = NULL;
         struct sp_net *net = NULL;
-        assert_int_equal(sp_engine_open(&engine, &config, NULL), SP_OK);
-        status = sp_net_load_memory(&net, engine, bytes, length, "choice", &size, NULL);
+        status = sp_engine_open(&engine, &config, NULL);
+        if (!status)
+            status = sp_net_load_memory(&net, engine, bytes, length, "choice", &size, NULL);
         assert_true(status == SP_OK || status == SP_E_DEVICE);
         failed += status != SP_OK;
         sp_net_free(&net);
-        sp_engine_free(&engine);
+        if (engine)
+            sp_engine_free(&engine);
         if (the_file()[0]) /* complete, if it is there; the next load measures again */
             assert_int_equal(unlink(the_file()), 0);
     }

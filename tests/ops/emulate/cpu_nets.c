@@ -1,14 +1,10 @@
-/* SP_BACKEND_CUDA of a test program: the CUDA backend's pixels on a device of plain memory, with nets that the cpu
- * backend computes where a device would, in their stream's order. */
-#include <stdio.h>
+/* gpu/cuda_net.h by the cpu backend, for tests of everything around nets: a net is computed where a device would,
+ * in its stream's order. */
 #include <stdlib.h>
 #include <string.h>
 #include "gpu/cpu_net.h"
-#include "gpu/cuda.h"
 #include "gpu/cuda_device.h"
 #include "gpu/cuda_net.h"
-#include "gpu/cuda_pixels.h"
-#include "gpu/match.h"
 #include "tests/ops/emulate/plain_device.h"
 
 static void *cpu; /* state of the cpu backend, beside the one device */
@@ -32,7 +28,7 @@ static size_t row_floats(const struct sp_program *program, const struct sp_port 
     return count;
 }
 
-static void free_net(void *made)
+void sp_cuda_net_free(void *made)
 {
     struct net *net = made;
     if (!net)
@@ -47,13 +43,13 @@ static void free_net(void *made)
     free(net);
 }
 
-static enum sp_status new_net(void **ret_net, void *state, const struct sp_program *program, struct sp_err *err)
+enum sp_status sp_cuda_net_new(void **ret_net, void *state, const struct sp_program *program, struct sp_err *err)
 {
     struct net *net = calloc(1, sizeof *net);
     size_t rows = (size_t)program->max_batch;
     if (!net)
         return sp_fail(err, SP_E_NOMEM, "no memory for a net");
-    net->cuda = state;
+    net->cuda = ((struct sp_cuda_nets *)state)->cuda;
     enum sp_status status = sp_cpu_net_new(&net->planned, cpu, program, err);
     if (!status)
         status = sp_cuda_stream_new(&net->stream, net->cuda, err);
@@ -66,7 +62,7 @@ static enum sp_status new_net(void **ret_net, void *state, const struct sp_progr
         status = sp_cuda_memory_new(&net->outputs[i], net->cuda, rows * net->floats[i] * sizeof(float), err);
     }
     if (status)
-        free_net(net);
+        sp_cuda_net_free(net);
     else
         *ret_net = net;
     return status;
@@ -113,59 +109,35 @@ enum sp_status sp_cuda_net_enqueue(void *net, int batch, struct sp_err *err)
     return SP_OK;
 }
 
-static enum sp_status open_plain(void **ret_state, const struct sp_engine_config *config, char *ret_text,
-                                 size_t text_size, struct sp_err *err)
+enum sp_status sp_cuda_net_run(void *net, int batch, const float *const *inputs, const float **ret_outputs,
+                               struct sp_err *err)
 {
-    struct sp_cuda *cuda = NULL;
-    enum sp_status status = sp_cpu_open(&cpu, config, ret_text, text_size, err);
-    if (!status)
-        status = sp_cuda_open(&cuda, config, ret_text, text_size, err);
-    if (!status)
-        *ret_state = cuda;
-    return status;
+    (void)net;
+    (void)batch;
+    (void)inputs;
+    (void)ret_outputs;
+    return sp_fail(err, SP_E_UNSUPPORTED, "these nets take what is on the device already");
 }
 
-static void close_plain(void *state)
+void sp_cuda_net_describe(const void *net, void (*line)(void *context, const char *text), void *context)
 {
-    struct sp_cuda *cuda = state;
-    if (plain_device_taken(cuda) != 0) {
-        fprintf(stderr, "%zu bytes of device memory are still taken\n", plain_device_taken(cuda));
-        abort();
-    }
-    sp_cuda_close(&cuda);
-    sp_cpu_close(cpu);
+    (void)net;
+    (void)line;
+    (void)context;
 }
 
-static void spent_plain(const void *state, uint64_t ret_us[SP_WORK_COUNT])
+enum sp_status sp_cuda_nets_open(struct sp_cuda_nets *nets, struct sp_cuda *cuda, const char *folder,
+                                 const char *build, struct sp_err *err)
 {
-    sp_cuda_spent(state, ret_us);
+    char text[128];
+    (void)folder;
+    (void)build;
+    nets->cuda = cuda;
+    return sp_cpu_open(&cpu, &(struct sp_engine_config){.threads = 1}, text, sizeof text, err);
 }
 
-static const struct sp_pixel_ops pixel_ops = {
-    .open = sp_cuda_pixels_new,
-    .close = sp_cuda_pixels_free,
-    .load = sp_cuda_pixels_load,
-    .fit = sp_cuda_pixels_fit,
-    .chips = sp_cuda_pixels_chips,
-    .run = sp_cuda_pixels_run,
-    .find = sp_cuda_pixels_find,
-    .cut = sp_cuda_pixels_cut,
-};
-
-static const struct sp_backend_ops table = {
-    .name = "cuda",
-    .open = open_plain,
-    .close = close_plain,
-    .spent = spent_plain,
-    .net_new = new_net,
-    .net_free = free_net,
-    .match = sp_match_ref,
-    .pixels = &pixel_ops,
-};
-
-enum sp_status sp_cuda_load(const struct sp_backend_ops **ret_backend, struct sp_err *err)
+void sp_cuda_nets_close(struct sp_cuda_nets *nets)
 {
-    (void)err;
-    *ret_backend = &table;
-    return SP_OK;
+    if (nets->cuda)
+        sp_cpu_close(cpu);
 }
