@@ -16,7 +16,7 @@ enum { MAX_NET_BYTES = 512 * 1024 * 1024 };
 
 /* Raise it whenever the code between a detector's box and the embedder's input changes a chip by more than
  * rounding: landmark crop, similarity fit, resampling. Templates of before are then not comparable any more. */
-enum { PIPELINE_VERSION = 1 };
+enum { PIPELINE_VERSION = 2 };
 
 static enum sp_status check_net(struct sp_pack_net *net, const char *directory, struct sp_err *err)
 {

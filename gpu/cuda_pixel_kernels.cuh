@@ -24,12 +24,12 @@ SP_BOTH bool sp_pixel_item(const sp_here &here, int64_t items, int *ret_job, int
 
 SP_BOTH int sp_pixel_pitch_x(const sp_cuda_fit_job &job)
 {
-    return sp_pixel_most_taps(job.source_width, job.fit.inner_width);
+    return sp_pixel_most_taps(&job.fit.across);
 }
 
 SP_BOTH int sp_pixel_pitch_y(const sp_cuda_fit_job &job)
 {
-    return sp_pixel_most_taps(job.source_height, job.fit.inner_height);
+    return sp_pixel_most_taps(&job.fit.down);
 }
 
 SP_BOTH float *sp_pixel_weights_y(const sp_cuda_fit_job &job)
@@ -55,11 +55,11 @@ struct sp_axes_kernel {
         const sp_cuda_fit_job &job = fit.jobs[index];
         int i = static_cast<int>(item), width = job.fit.inner_width, height = job.fit.inner_height;
         if (i < width)
-            job.taps[i] = sp_pixel_tap(job.source_width, width, i,
-                                       job.weights + static_cast<int64_t>(i) * sp_pixel_pitch_x(job));
+            job.taps[i] =
+                sp_pixel_tap(&job.fit.across, i, job.weights + static_cast<int64_t>(i) * sp_pixel_pitch_x(job));
         else if (i < width + height)
             job.taps[i] =
-                sp_pixel_tap(job.source_height, height, i - width,
+                sp_pixel_tap(&job.fit.down, i - width,
                              sp_pixel_weights_y(job) + static_cast<int64_t>(i - width) * sp_pixel_pitch_y(job));
     }
 };

@@ -236,10 +236,8 @@ static enum sp_status plan_fit(struct session *session, int count, const struct 
                     .taps = (struct sp_tap *)session->taps.device + taps,
                     .weights = (float *)session->weights.device + weights};
             taps += (size_t)part->fit.inner_width + (size_t)part->fit.inner_height;
-            weights += (size_t)part->fit.inner_width *
-                           (size_t)sp_pixel_most_taps(part->rect.width, part->fit.inner_width) +
-                       (size_t)part->fit.inner_height *
-                           (size_t)sp_pixel_most_taps(part->rect.height, part->fit.inner_height);
+            weights += (size_t)part->fit.inner_width * (size_t)sp_pixel_most_taps(&part->fit.across) +
+                       (size_t)part->fit.inner_height * (size_t)sp_pixel_most_taps(&part->fit.down);
         }
         if (!pass)
             status = reserve(session, &session->taps, taps * sizeof(struct sp_tap), err);

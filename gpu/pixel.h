@@ -28,12 +28,19 @@ struct sp_norm {
     float scale;
 };
 
+/* Columns or rows of a resized picture: number i shows the source from origin + i * step on, for a step, of which
+ * only low .. high is there. Px of the part that is read, and fractions of them. */
+struct sp_axis {
+    double origin, step, low, high;
+};
+
 /* Where a resized picture lies in a tensor of width x height: x_tensor = x_source * scale + offset_x. */
 struct sp_fit {
     int width, height;             /* of the tensor, px */
     int inner_width, inner_height; /* of the resized picture, px */
     int offset_x, offset_y;        /* px in the tensor */
     float scale;
+    struct sp_axis across, down;
 };
 
 /* u' = a*u - b*v + tx, v' = b*u + a*v + ty: image px to chip px. */

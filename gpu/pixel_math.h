@@ -36,37 +36,58 @@ struct sp_tap {
 };
 
 /* Room for the weights of any one target sample of this axis. */
-SP_PIXEL_FN int sp_pixel_most_taps(int source, int target)
+SP_PIXEL_FN int sp_pixel_most_taps(const struct sp_axis *axis)
 {
-    return source > target ? (source + target - 1) / target + 1 : 2;
+    return axis->step > 1 ? (int)ceil(axis->step) + 1 : 2;
 }
 
-/* The samples and weights of target sample i. Shrinking: the share of each source px that the target px covers.
- * Growing: the two neighbours of the target px's centre, clamped at the ends. */
-SP_PIXEL_FN struct sp_tap sp_pixel_tap(int source, int target, int i, float *ret_weights)
+/* How much of low .. high lies in from .. to. */
+SP_PIXEL_FN double sp_pixel_common(const struct sp_axis *axis, double from, double to)
 {
-    struct sp_tap tap;
-    double step = (double)source / target;
-    if (step > 1) {
-        double from = i * step, to = (i + 1) * step;
-        int end = sp_pixel_least((int)ceil(to - 1e-9), source), n = 0;
-        tap.start = sp_pixel_least((int)from, source - 1);
-        tap.count = end - tap.start;
-        for (int s = tap.start; s < end; s++) {
-            double left = s > from ? s : from, right = s + 1 < to ? s + 1 : to;
-            ret_weights[n++] = (float)((right - left) / step);
-        }
-        return tap;
+    double left = from > axis->low ? from : axis->low, right = to < axis->high ? to : axis->high;
+    return left < right ? right - left : 0;
+}
+
+/* Growing: the two neighbours of the target px's centre, each as far as it is there; of a target px of which only a
+ * share is there, that share. */
+SP_PIXEL_FN struct sp_tap sp_pixel_grow(const struct sp_axis *axis, int i, float *ret_weights)
+{
+    struct sp_tap none = {0, 0}, tap;
+    double from = axis->origin + i * axis->step, to = axis->origin + (i + 1) * axis->step;
+    double share = from >= axis->low && to <= axis->high ? 1 : sp_pixel_common(axis, from, to) / axis->step;
+    double centre = axis->origin + (i + 0.5) * axis->step - 0.5, left = floor(centre), right_share = centre - left;
+    double near = (1 - right_share) * sp_pixel_common(axis, left, left + 1);
+    double far = right_share * sp_pixel_common(axis, left + 1, left + 2);
+    if (!(share > 0 && near + far > 0))
+        return none;
+    tap.start = near > 0 ? (int)left : (int)left + 1;
+    tap.count = near > 0 && far > 0 ? 2 : 1;
+    ret_weights[0] = (float)share;
+    if (tap.count == 2) {
+        ret_weights[1] = (float)(share * (far / (near + far)));
+        ret_weights[0] = (float)share - ret_weights[1];
     }
-    double centre = (i + 0.5) * step - 0.5;
-    if (centre < 0)
-        centre = 0;
-    tap.start = sp_pixel_least((int)centre, source - 1);
-    tap.count = tap.start + 1 < source ? 2 : 1;
-    float right_share = tap.count == 2 ? (float)(centre - tap.start) : 0;
-    ret_weights[0] = 1 - right_share;
-    if (tap.count == 2)
-        ret_weights[1] = right_share;
+    return tap;
+}
+
+/* The samples and weights of target sample i; no sample where nothing is there. Shrinking: the share of each source
+ * px that the target px covers. Either way weights change no faster than the axis does. */
+SP_PIXEL_FN struct sp_tap sp_pixel_tap(const struct sp_axis *axis, int i, float *ret_weights)
+{
+    struct sp_tap tap = {0, 0};
+    if (axis->step <= 1)
+        return sp_pixel_grow(axis, i, ret_weights);
+    double from = axis->origin + i * axis->step, to = axis->origin + (i + 1) * axis->step;
+    from = from > axis->low ? from : axis->low;
+    to = to < axis->high ? to : axis->high;
+    if (!(to - from > 1e-9))
+        return tap;
+    int end = (int)ceil(to - 1e-9);
+    tap.start = sp_pixel_least((int)from, end - 1);
+    for (int s = tap.start; s < end; s++) {
+        double left = s > from ? s : from, right = s + 1 < to ? s + 1 : to;
+        ret_weights[tap.count++] = (float)((right - left) / axis->step);
+    }
     return tap;
 }
 

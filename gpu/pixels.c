@@ -1,5 +1,6 @@
 #include "gpu/pixels.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include "gpu/backend.h"
 
@@ -63,6 +64,13 @@ enum sp_status sp_pixels_load(struct sp_pixels *pixels, int count, const struct 
     return status;
 }
 
+/* What an axis shows lies inside the part. */
+static bool axis_fits(const struct sp_axis *axis, int part)
+{
+    return axis->step > 0 && axis->step < 16384 && axis->low >= 0 && axis->low < axis->high && axis->high <= part &&
+           isfinite(axis->origin);
+}
+
 /* Every picture named must be there, and every part inside a tensor of one size. */
 static enum sp_status check_parts(const struct sp_pixels *pixels, int count, const struct sp_part *parts,
                                   struct sp_err *err)
@@ -74,7 +82,8 @@ static enum sp_status check_parts(const struct sp_pixels *pixels, int count, con
             part->rect.width < 1 || part->rect.height < 1 || fit->width != parts[0].fit.width ||
             fit->height != parts[0].fit.height || fit->inner_width < 1 || fit->inner_height < 1 ||
             fit->offset_x < 0 || fit->offset_y < 0 || fit->inner_width > fit->width - fit->offset_x ||
-            fit->inner_height > fit->height - fit->offset_y)
+            fit->inner_height > fit->height - fit->offset_y || !axis_fits(&fit->across, part->rect.width) ||
+            !axis_fits(&fit->down, part->rect.height))
             return sp_fail(err, SP_E_INVALID, "pixels: part %d of picture %d is not one", i, part->picture);
     }
     return SP_OK;

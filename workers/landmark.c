@@ -68,23 +68,19 @@ int sp_landmarker_batch(const struct sp_landmarker *landmarker)
     return landmarker->batch;
 }
 
-struct sp_rect sp_landmark_part(const struct sp_image *image, const struct sp_box *box)
+struct sp_box sp_landmark_box(const struct sp_image *image, const struct sp_box *box)
 {
-    float x = fmaxf(box->x0, 0), y = fmaxf(box->y0, 0);
-    float width = fminf(box->x1, (float)image->width) - x, height = fminf(box->y1, (float)image->height) - y;
-    if (!(width >= 1 && height >= 1))
-        return (struct sp_rect){0, 0, 0, 0};
-    return (struct sp_rect){(int)x, (int)y, (int)width, (int)height};
+    return (struct sp_box){fmaxf(box->x0, 0), fmaxf(box->y0, 0), fminf(box->x1, (float)image->width),
+                           fminf(box->y1, (float)image->height)};
 }
 
 enum sp_status sp_landmarker_set(struct sp_landmarker *landmarker, int row, struct sp_resampler *resampler,
-                                 const struct sp_image *image, const struct sp_rect *part, struct sp_err *err)
+                                 const struct sp_image *image, const struct sp_box *box, struct sp_err *err)
 {
     struct sp_part *placed = &landmarker->placed[row];
     size_t floats = 3 * (size_t)landmarker->side * (size_t)landmarker->side;
-    placed->rect = *part;
-    placed->fit = sp_resample_centred(part->width, part->height, landmarker->side);
-    return sp_resample_fit(resampler, image, part, &placed->fit, &landmarker->norm,
+    placed->fit = sp_resample_centred(box, landmarker->side, &placed->rect);
+    return sp_resample_fit(resampler, image, &placed->rect, &placed->fit, &landmarker->norm,
                            landmarker->input + (size_t)row * floats, err);
 }
 
@@ -94,10 +90,11 @@ enum sp_status sp_landmarker_run(struct sp_landmarker *landmarker, int count, st
     return sp_net_run(landmarker->net, count, inputs, &landmarker->output, err);
 }
 
-void sp_landmarker_place(struct sp_landmarker *landmarker, int row, int picture, const struct sp_rect *part)
+void sp_landmarker_place(struct sp_landmarker *landmarker, int row, int picture, const struct sp_box *box)
 {
-    landmarker->placed[row] =
-        (struct sp_part){picture, *part, sp_resample_centred(part->width, part->height, landmarker->side)};
+    struct sp_part *placed = &landmarker->placed[row];
+    placed->picture = picture;
+    placed->fit = sp_resample_centred(box, landmarker->side, &placed->rect);
 }
 
 enum sp_status sp_landmarker_run_on(struct sp_landmarker *landmarker, struct sp_pixels *pixels, int count,
@@ -112,12 +109,12 @@ bool sp_landmarker_points(const struct sp_landmarker *landmarker, int row, struc
 {
     const struct sp_part *placed = &landmarker->placed[row];
     const float *value = landmarker->output + (size_t)row * 136;
-    float side = (float)landmarker->side, scale = placed->fit.scale;
+    const struct sp_axis *across = &placed->fit.across, *down = &placed->fit.down;
     bool finite = true;
     for (int i = 0; i < 68; i++, value += 2) {
         struct sp_point *point = &ret_points[i];
-        point->x = (value[0] * side - (float)placed->fit.offset_x) / scale + (float)placed->rect.x;
-        point->y = (value[1] * side - (float)placed->fit.offset_y) / scale + (float)placed->rect.y;
+        point->x = (float)(placed->rect.x + across->origin + value[0] * landmarker->side * across->step);
+        point->y = (float)(placed->rect.y + down->origin + value[1] * landmarker->side * down->step);
         finite = finite && isfinite(point->x) && isfinite(point->y);
     }
     return finite;

@@ -67,6 +67,12 @@ static int at_least_one(float value)
     return rounded < 1 ? 1 : (int)rounded;
 }
 
+/* All of `source` px in `target` px. */
+static struct sp_axis whole_axis(int source, int target)
+{
+    return (struct sp_axis){.origin = 0, .step = (double)source / target, .low = 0, .high = source};
+}
+
 struct sp_fit sp_resample_letterbox(int source_width, int source_height, int width, int height, float border)
 {
     int frame = (int)(border * (float)(source_width > source_height ? source_width : source_height));
@@ -76,23 +82,39 @@ struct sp_fit sp_resample_letterbox(int source_width, int source_height, int wid
     fit.offset_x = fit.offset_y = (int)lrintf((float)frame * fit.scale);
     fit.inner_width = sp_pixel_least(at_least_one((float)source_width * fit.scale), width - fit.offset_x);
     fit.inner_height = sp_pixel_least(at_least_one((float)source_height * fit.scale), height - fit.offset_y);
+    fit.across = whole_axis(source_width, fit.inner_width);
+    fit.down = whole_axis(source_height, fit.inner_height);
     return fit;
 }
 
-struct sp_fit sp_resample_centred(int source_width, int source_height, int side)
+/* One side of a box in a square that is `longer` px long. */
+static struct sp_axis centred_axis(float from, float to, float longer, int side, int part)
 {
-    struct sp_fit fit = sp_resample_letterbox(source_width, source_height, side, side, 0);
-    fit.offset_x = (side - fit.inner_width) / 2;
-    fit.offset_y = (side - fit.inner_height) / 2;
-    return fit;
+    double low = (double)from - part, high = (double)to - part;
+    return (struct sp_axis){
+        .origin = (low + high - (double)longer) / 2, .step = (double)longer / side, .low = low, .high = high};
 }
 
-/* Weights of one axis, source px to target px. Returns the number of weights. */
-static int plan_axis(struct taps *taps, float *weights, int first_weight, int source, int target)
+struct sp_fit sp_resample_centred(const struct sp_box *box, int side, struct sp_rect *ret_part)
+{
+    float longer = fmaxf(box->x1 - box->x0, box->y1 - box->y0);
+    int left = (int)floorf(box->x0), top = (int)floorf(box->y0);
+    *ret_part = (struct sp_rect){left, top, (int)ceilf(box->x1) - left, (int)ceilf(box->y1) - top};
+    return (struct sp_fit){.width = side,
+                           .height = side,
+                           .inner_width = side,
+                           .inner_height = side,
+                           .scale = (float)side / longer,
+                           .across = centred_axis(box->x0, box->x1, longer, side, left),
+                           .down = centred_axis(box->y0, box->y1, longer, side, top)};
+}
+
+/* Weights of one axis. Returns the number of weights. */
+static int plan_axis(struct taps *taps, float *weights, int first_weight, const struct sp_axis *axis, int target)
 {
     int next = first_weight;
     for (int i = 0; i < target; i++) {
-        struct sp_tap tap = sp_pixel_tap(source, target, i, weights + next);
+        struct sp_tap tap = sp_pixel_tap(axis, i, weights + next);
         taps[i] = (struct taps){tap.start, tap.count, next};
         next += tap.count;
     }
@@ -145,8 +167,8 @@ enum sp_status sp_resample_fit(struct sp_resampler *resampler, const struct sp_i
     if (status != SP_OK)
         return status;
     struct taps *down = resampler->taps + width;
-    int used = plan_axis(resampler->taps, resampler->weights, 0, part->width, width);
-    plan_axis(down, resampler->weights, used, part->height, height);
+    int used = plan_axis(resampler->taps, resampler->weights, 0, &fit->across, width);
+    plan_axis(down, resampler->weights, used, &fit->down, height);
     for (int c = 0; c < 3; c++) {
         float zero = (0 - norm->mean[c]) * norm->scale;
         for (size_t i = 0; i < plane; i++)

@@ -14,8 +14,9 @@ struct sp_norm sp_resample_norm(const struct sp_pack_net *net);
 /* Top-left letterbox of a source_width x source_height picture, aspect kept, the rest zero. With border > 0 the
  * picture gets a black frame of that share of its longer side first. */
 struct sp_fit sp_resample_letterbox(int source_width, int source_height, int width, int height, float border);
-/* Centred in a square of side px, aspect kept. */
-struct sp_fit sp_resample_centred(int source_width, int source_height, int side);
+/* A box inside an image, at fractions of a px, centred in a square of side px, aspect kept; ret_part: what is read
+ * for it. A box that moves a little changes the square a little. */
+struct sp_fit sp_resample_centred(const struct sp_box *box, int side, struct sp_rect *ret_part);
 
 /* Scratch for the two passes; grows to the largest picture seen, then no more allocation. One thread at a time. */
 struct sp_resampler;

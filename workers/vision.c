@@ -301,16 +301,16 @@ static enum sp_status find_landmarks(struct sp_vision *vision, const struct slic
         for (; first < count && rows < batch; first++) {
             const struct sp_image *image = slice->images[errands[first].row];
             struct sp_face *face = &slice->faces[errands[first].row].faces[errands[first].place];
-            struct sp_rect part = sp_landmark_part(image, &face->box);
-            if (part.width < MIN_CROP_PX || part.height < MIN_CROP_PX) {
+            struct sp_box box = sp_landmark_box(image, &face->box);
+            if (!(box.x1 - box.x0 >= MIN_CROP_PX && box.y1 - box.y0 >= MIN_CROP_PX)) {
                 face->reason = SP_REASON_NO_FACE;
                 continue;
             }
             enum sp_status status = SP_OK;
             if (vision->pixels)
-                sp_landmarker_place(vision->landmarker, rows, errands[first].row, &part);
+                sp_landmarker_place(vision->landmarker, rows, errands[first].row, &box);
             else
-                status = sp_landmarker_set(vision->landmarker, rows, vision->resampler, image, &part, err);
+                status = sp_landmarker_set(vision->landmarker, rows, vision->resampler, image, &box, err);
             if (status != SP_OK)
                 return status;
             placed[rows++] = errands[first];

@@ -143,6 +143,13 @@ struct part_of {
     sp_fit fit;
 };
 
+static part_of centred(const picture *from, const sp_box &box)
+{
+    part_of part = {from, {}, {}};
+    part.fit = sp_resample_centred(&box, 33, &part.rect);
+    return part;
+}
+
 static void check_fit(const std::vector<part_of> &parts, const sp_norm &norm)
 {
     std::vector<on_device<uint8_t>> pixels;
@@ -154,9 +161,8 @@ static void check_fit(const std::vector<part_of> &parts, const sp_norm &norm)
     for (const part_of &part : parts) {
         const sp_image &image = part.from->image;
         const sp_fit &fit = part.fit;
-        size_t across = static_cast<size_t>(fit.inner_width * sp_pixel_most_taps(part.rect.width, fit.inner_width));
-        size_t down =
-            static_cast<size_t>(fit.inner_height * sp_pixel_most_taps(part.rect.height, fit.inner_height));
+        size_t across = static_cast<size_t>(fit.inner_width * sp_pixel_most_taps(&fit.across));
+        size_t down = static_cast<size_t>(fit.inner_height * sp_pixel_most_taps(&fit.down));
         pixels.emplace_back(part.from->bytes);
         taps.push_back(on_device<sp_tap>::fresh(static_cast<size_t>(fit.inner_width + fit.inner_height)));
         weights.push_back(on_device<float>::fresh(across + down));
@@ -205,11 +211,23 @@ static void letterboxes_are_the_cpus(void **)
 static void crops_are_the_cpus(void **)
 {
     picture one(120, 90), other(31, 200, 0);
-    const sp_rect rects[] = {{0, 0, 120, 90}, {119, 89, 1, 1}, {3, 5, 8, 8}, {60, 0, 60, 7}, {0, 40, 9, 50}};
+    const sp_box boxes[] = {{0, 0, 120, 90},
+                            {119, 89, 120, 90},
+                            {3, 5, 11, 13},
+                            {60, 0, 120, 7},
+                            {0, 40, 9, 90},
+                            {0.25f, 0.5f, 119.9f, 89.01f},
+                            {118.999f, 88.999f, 120, 90},
+                            {33.3f, 20.7f, 66.3f, 53.7f}, // 33 px: neither grows nor shrinks
+                            {40.4f, 10.6f, 48.6f, 80.1f}};
     std::vector<part_of> parts;
-    for (const sp_rect &rect : rects)
-        parts.push_back({&one, rect, sp_resample_centred(rect.width, rect.height, 33)});
-    parts.push_back({&other, {1, 1, 29, 198}, sp_resample_centred(29, 198, 33)});
+    for (const sp_box &box : boxes)
+        parts.push_back(centred(&one, box));
+    for (int i = 0; i < 40; i++) {
+        float x = random_float(0, 110), y = random_float(0, 80);
+        parts.push_back(centred(&one, {x, y, random_float(x + 8, 120), random_float(y + 8, 90)}));
+    }
+    parts.push_back(centred(&other, {1, 1, 30, 199}));
     check_fit(parts, {0, {0, 0, 0}, 1});
     check_fit({parts.back()}, {1, {1, 2, 3}, 0.5f});
 }
