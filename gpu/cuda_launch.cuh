@@ -108,6 +108,18 @@ SP_BOTH void sp_barrier([[maybe_unused]] const sp_here &here)
 #endif
 }
 
+/* A barrier too: whether `yes` is true in any thread of the block. */
+SP_BOTH bool sp_barrier_any([[maybe_unused]] const sp_here &here, bool yes)
+{
+#ifdef __CUDA_ARCH__
+    return __syncthreads_or(yes) != 0;
+#elif !defined(__CUDACC__)
+    return here.fiber->barrier_any(yes);
+#else
+    return yes;
+#endif
+}
+
 /* The warp's lanes are here, and see each other's shared memory. */
 SP_BOTH void sp_warp_barrier([[maybe_unused]] const sp_here &here)
 {

@@ -20,6 +20,8 @@ struct sp_fibers_state {
     /* Meetings: how many came to the present one, and the number of the present one. */
     int at_barrier = 0;
     uint64_t barrier_number = 0;
+    bool said = false; /* by somebody who came to the present barrier */
+    bool any[2];       /* what barriers of even and odd numbers ended with */
     struct warp {
         int came = 0;
         uint64_t number = 0;
@@ -180,6 +182,18 @@ void sp_fiber::barrier()
     }
     all->at_barrier = 0;
     all->barrier_number++;
+}
+
+bool sp_fiber::barrier_any(bool yes)
+{
+    bool &any = all->any[all->barrier_number & 1];
+    all->said = all->said || yes;
+    if (all->at_barrier == all->threads - 1) {
+        any = all->said;
+        all->said = false;
+    }
+    barrier();
+    return any;
 }
 
 void sp_fiber::meet()

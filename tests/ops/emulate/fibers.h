@@ -19,6 +19,7 @@ struct sp_fibers_state;
 class sp_fiber {
 public:
     void barrier();
+    bool barrier_any(bool yes);
     void meet(); /* with the other lanes of the warp */
     int lane() const;
     template <class T> T shuffle(T value, int from)
