@@ -220,8 +220,7 @@ template <int tile_m, int tile_n, int warp_m, int warp_n> struct sp_conv_kernel 
             sp_copy_commit(here);
             multiply(here, shared + i % sp_conv_stages * stage, sum);
         }
-        sp_copy_wait<0>(here);
-        sp_barrier(here);
+        sp_barrier(here); /* all copies arrived before the last step; nobody reads the stages any more */
         store(a, here, m0, n0, sum);
     }
 };
