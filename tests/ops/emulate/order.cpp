@@ -1,5 +1,6 @@
 #include "tests/ops/emulate/order.h"
 
+#include <cstring>
 #include <memory>
 #include "tests/ops/emulate/fiber_context.h"
 #include "tests/ops/emulate/sanitize.h"
@@ -17,6 +18,12 @@ void sp_order_pass(void *mark)
 void sp_order_take(void *mark)
 {
     tsan_take(mark);
+}
+
+void sp_order_fill(void *memory, int byte, size_t bytes)
+{
+    tsan_pause pause;
+    memset(memory, byte, bytes);
 }
 
 /* It needs a stack of its own too: the caller's frames would be found to race with each other. */

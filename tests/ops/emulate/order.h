@@ -4,6 +4,7 @@
 #define SALLYPORT_TESTS_OPS_EMULATE_ORDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,6 +16,9 @@ bool sp_order_watched(void);
 /* What was done before the mark was passed comes before what is done after it is taken. A mark is an address. */
 void sp_order_pass(void *mark);
 void sp_order_take(void *mark);
+
+/* memset that nobody watches: new memory is known to be its taker's, and each watched byte costs four more. */
+void sp_order_fill(void *memory, int byte, size_t bytes);
 
 /* A strand's work is in an order of its own: neither before nor after what its caller does, but for marks. */
 struct sp_strand;

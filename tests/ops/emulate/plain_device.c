@@ -207,7 +207,7 @@ enum sp_status sp_cuda_memory_new(void **ret_memory, struct sp_cuda *cuda, size_
     if (memory) {
         cuda->taken += bytes;
         memcpy(memory, &bytes, sizeof bytes);
-        memset(memory + 256, 0xff, bytes);
+        sp_order_fill(memory + 256, 0xff, bytes);
         guard(memory + 256 + bytes, (bytes + 511) / 256 * 256 - 256 - bytes);
         *ret_memory = memory + 256;
     }
