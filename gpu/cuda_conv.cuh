@@ -181,8 +181,7 @@ template <class tile> struct sp_conv_kernel {
             now = now + 1 == sp_tile_stages ? 0 : now + 1;
             next = next + 1 == sp_tile_stages ? 0 : next + 1;
         }
-        sp_copy_wait<0>(here);
-        sp_barrier(here);
+        sp_barrier(here); /* all copies arrived before the last step; nobody reads the stages any more */
         tile::store(here, m0, n0, sum, finish{a});
     }
 };

@@ -113,8 +113,7 @@ template <int columns> struct sp_conv_wgmma_kernel {
             sp_wgmma_wait<1>(here);
         }
         sp_wgmma_wait<0>(here);
-        sp_copy_wait<0>(here);
-        sp_barrier(here);
+        sp_barrier(here); /* all copies arrived before the last step; nobody reads the stages any more */
         tile::store(here, m0, n0, sum, typename plain::finish{a});
     }
 };

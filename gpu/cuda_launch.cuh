@@ -9,7 +9,8 @@
  * and a launcher, extern "C" in its .cu, calls sp_launch<kernel>(stream, blocks, args). Index arithmetic and edges
  * are in SP_BOTH functions of the family's .cuh. On the host sp_launch runs every block and thread: one after
  * another where `together` is false, else each as a fiber that yields at every point where a device would wait
- * (tests/ops/emulate/fibers.h), in a shuffled order, so that a missing barrier or wait shows in the result.
+ * (tests/ops/emulate/fibers.h), in a shuffled order. The thread sanitizer knows there what a device promises and
+ * reports what lacks a barrier or a wait, whatever the order made of it.
  *
  * The 16-bit float is fp16, or bf16 where SP_BF16 is defined. The nets' kernels are compiled both ways
  * (gpu/cuda.cmake): all that they define lies in `inline namespace SP_ELEMENT`, and their launchers are
@@ -126,6 +127,18 @@ SP_BOTH void sp_barrier([[maybe_unused]] const sp_here &here)
     __syncthreads();
 #elif !defined(__CUDACC__)
     here.fiber->barrier();
+#endif
+}
+
+/* A barrier too: whether `yes` is true in any thread of the block. */
+SP_BOTH bool sp_barrier_any([[maybe_unused]] const sp_here &here, bool yes)
+{
+#ifdef __CUDA_ARCH__
+    return __syncthreads_or(yes) != 0;
+#elif !defined(__CUDACC__)
+    return here.fiber->barrier_any(yes);
+#else
+    return yes;
 #endif
 }
 
@@ -328,11 +341,10 @@ template <class kernel> struct sp_emulated_launch {
     static void run(const void *payload)
     {
         const sp_emulated_launch &self = *static_cast<const sp_emulated_launch *>(payload);
-        sp_fibers fibers(kernel::threads, kernel::shared, kernel::together);
-        for (int64_t block = 0; block < self.blocks; block++)
-            fibers.run([&](int thread, char *shared, sp_fiber *fiber) {
-                kernel::run(self.args, sp_here{block, thread, shared, fiber});
-            });
+        sp_run_blocks(self.blocks, kernel::threads, kernel::shared, kernel::together,
+                      [&](int64_t block, int thread, char *shared, sp_fiber *fiber) {
+                          kernel::run(self.args, sp_here{block, thread, shared, fiber});
+                      });
     }
 };
 

@@ -4,20 +4,6 @@
 
 #include "gpu/cuda_match_kernel.cuh"
 
-/* Whether any thread of the block voted yes in this round; a barrier too. Three places take turns, so that nobody
- * still reads the one that is cleared. */
-SP_BOTH bool sp_vote(const sp_here &here, const struct match_shared &shared, int &round, bool yes)
-{
-    int now = round % 3;
-    round++;
-    if (here.thread == 0)
-        shared.votes[(now + 1) % 3] = 0;
-    if (yes)
-        shared.votes[now] = 1;
-    sp_barrier(here);
-    return shared.votes[now] != 0;
-}
-
 /* The inboxes into the lists. */
 SP_BOTH void sp_settle_lists(const sp_here &here, const struct match_shared &shared)
 {
@@ -46,7 +32,6 @@ SP_BOTH void sp_match_block(const sp_here &here, const struct sp_cuda_match_batc
 {
     struct match_shared shared;
     struct match_lane<G> own;
-    int round = 0;
     sp_match_share(shared, here.shared, G, item.blocks, batch.kept);
     sp_start_list(shared, here.thread);
     sp_take_probes(shared, batch, item, G, here.thread);
@@ -54,7 +39,7 @@ SP_BOTH void sp_match_block(const sp_here &here, const struct sp_cuda_match_batc
     for (int tile = item.first; tile < item.last; tile += SP_CUDA_MATCH_TILE) {
         int row0 = tile + here.thread / 32 * 32;
         sp_score_tile<G>(here, own, shared, item, row0);
-        while (sp_vote(here, shared, round, sp_offer_scores<G>(own, here.thread % 32, shared, row0)))
+        while (sp_barrier_any(here, sp_offer_scores<G>(own, here.thread % 32, shared, row0)))
             sp_settle_lists(here, shared);
     }
     sp_write_lists(shared, batch.lists, item.list, item.stride, item.probes, here.thread);

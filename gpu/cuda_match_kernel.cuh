@@ -22,7 +22,7 @@ SP_BOTH uint32_t sp_take_number(uint32_t *counter)
 #ifdef __CUDA_ARCH__
     return atomicAdd(counter, 1u);
 #else
-    return (*counter)++;
+    return __atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED);
 #endif
 }
 
@@ -80,7 +80,6 @@ struct match_shared {
     uint32_t *pushed;           /* [probes]: tries, may exceed inbox_size */
     uint32_t *have;             /* [probes]: keys in the list */
     uint32_t *side;             /* [probes]: 0 or 1 */
-    uint32_t *votes;            /* [3]: of this round, of the next, of the one before */
     int count;                  /* of probes, padded to groups */
     int inbox_size, kept;
 };
@@ -89,7 +88,7 @@ SP_BOTH size_t sp_match_shared_bytes(int groups, int blocks, int kept)
 {
     size_t probes = (size_t)groups * SP_CUDA_MATCH_GROUP;
     size_t keys = 2 * probes * (size_t)kept + SP_CUDA_MATCH_INBOX + probes;
-    return keys * 8 + (size_t)groups * (size_t)blocks * 512 + probes * 16 + 16;
+    return keys * 8 + (size_t)groups * (size_t)blocks * 512 + probes * 16;
 }
 
 SP_BOTH void sp_match_share(struct match_shared &shared, void *memory, int groups, int blocks, int kept)
@@ -103,7 +102,6 @@ SP_BOTH void sp_match_share(struct match_shared &shared, void *memory, int group
     shared.pushed = (uint32_t *)(shared.factors + probes);
     shared.have = shared.pushed + probes;
     shared.side = shared.have + probes;
-    shared.votes = shared.side + probes;
     shared.count = (int)probes;
     shared.inbox_size = SP_CUDA_MATCH_INBOX / (int)probes;
     shared.kept = kept;
@@ -313,8 +311,6 @@ SP_BOTH void sp_take_probes(const struct match_shared &shared, const struct sp_c
         shared.probes[i] = sp_pack_fragment(batch.vectors + item.vector, batch.scales + item.probe, 0,
                                             group * SP_CUDA_MATCH_GROUP, item.probes, item.dim, block, lane);
     }
-    if (thread < 3)
-        shared.votes[thread] = 0;
     if (thread < shared.count)
         shared.factors[thread] = thread < item.probes ? batch.factors[item.probe + thread] : 0.0f;
 }

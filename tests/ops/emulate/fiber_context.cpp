@@ -3,22 +3,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include "tests/ops/emulate/sanitize.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-#ifdef WITH_ASAN
-#include <sanitizer/common_interface_defs.h>
-#endif
+static constexpr size_t stack_bytes = 256 * 1024;
 
-static constexpr size_t stack_bytes = 128 * 1024;
-
-/* Who switched, and to whom, for the side that wakes up. */
-static thread_local sp_context *left, *entered;
+/* Who is switched to, for what begins there. */
+static thread_local sp_context *entered;
 
 #ifdef __x86_64__
 
@@ -88,33 +78,36 @@ struct sp_context::place {
 
 #endif
 
-sp_context::sp_context() : at(new place)
+sp_context::sp_context() : at(new place), tsan(tsan_thread())
 {
 }
 
 sp_context::sp_context(void (*given_entry)(void *), void *given_argument)
     : entry(given_entry), argument(given_argument), stack(new char[stack_bytes]), at(new place),
-      bottom(stack.get()), bytes(stack_bytes)
+      bottom(stack.get()), bytes(stack_bytes), tsan(tsan_new_thread())
 {
     at->start(stack.get(), begin);
 }
 
-sp_context::~sp_context() = default;
-
-void sp_context::before(sp_context &to, [[maybe_unused]] bool last)
+sp_context::~sp_context()
 {
-    left = this;
+    if (!entry)
+        return;
+    tsan_take(this); /* its stack goes now */
+    tsan_end_thread(tsan);
+}
+
+void sp_context::before(sp_context &to, bool last)
+{
+    to.came_from = this;
     entered = &to;
-#ifdef WITH_ASAN
-    __sanitizer_start_switch_fiber(last ? nullptr : &fake_stack, to.bottom, to.bytes);
-#endif
+    asan_leave(last ? nullptr : &fake_stack, to.bottom, to.bytes);
+    tsan_switch(to.tsan);
 }
 
 void sp_context::after()
 {
-#ifdef WITH_ASAN
-    __sanitizer_finish_switch_fiber(fake_stack, &left->bottom, &left->bytes);
-#endif
+    asan_enter(fake_stack, &came_from->bottom, &came_from->bytes);
 }
 
 void sp_context::begin()
@@ -134,6 +127,7 @@ void sp_context::switch_to(sp_context &to)
 
 void sp_context::leave_to(sp_context &to)
 {
+    tsan_pass(this);
     before(to, true);
     at->go(*to.at);
     abort();

@@ -2,37 +2,13 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 #include "gpu/cuda_half.h"
-#include "tests/ops/emulate/fiber_context.h"
+#include "tests/ops/emulate/crew.h"
+#include "tests/ops/emulate/sanitize.h"
 
-struct sp_fibers_state {
-    int threads;
-    bool together;
-    std::vector<sp_fiber> fibers;
-    std::vector<bool> ended;
-    std::vector<const uint64_t *> waiting; /* the counter that has to change before a thread gets on; or null */
-    std::vector<uint64_t> seen;            /* its value when the thread began to wait */
-    std::vector<int> order; /* in which fibers get their turn; shuffled per block, with a fixed seed */
-    const sp_fibers::body *body = nullptr;
-    char *shared = nullptr;
-    std::vector<char> shared_storage;
-    uint64_t random = 1;
-    /* Meetings: how many came to the present one, and the number of the present one. */
-    int at_barrier = 0;
-    uint64_t barrier_number = 0;
-    struct warp {
-        int came = 0;
-        uint64_t number = 0;
-        uint64_t bits[2][32];
-        float *d[32];
-        const uint32_t *a[32], *b[32];
-    };
-    std::vector<warp> warps;
-
-    void shuffle();
-    void wait(int thread, const uint64_t &counter);
-    void run_thread(int thread);
-};
+/* How many blocks of a launch can be seen to race, and fibers for threads that do not work together. */
+static constexpr int most_sets = with_tsan ? 2 : 1, walkers = 16;
 
 [[noreturn]] static void give_up(const char *why)
 {
@@ -40,135 +16,187 @@ struct sp_fibers_state {
     std::abort();
 }
 
-/* The stacks of a host thread's emulated threads. They live on from launch to launch, each in a loop over what it
- * is given: making them anew costs more than most kernels. */
-struct crew {
-    struct member {
-        crew *all;
-        int thread;
-        std::unique_ptr<sp_context> context;
-    };
-    std::vector<std::unique_ptr<member>> members;
-    sp_context *scheduler = nullptr;
-    sp_fibers_state *work = nullptr; /* null: leave */
-
-    static void live(void *argument)
+/* The same numbers in every run. */
+struct dice {
+    uint64_t state = 1;
+    size_t below(size_t count)
     {
-        member &self = *(member *)argument;
-        for (; self.all->work; self.context->switch_to(*self.all->scheduler))
-            self.all->work->run_thread(self.thread);
-        self.context->leave_to(*self.all->scheduler);
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return (size_t)(state >> 33) % count;
     }
-    void grow(int threads)
+    void shuffle(std::vector<int> &items)
     {
-        while ((int)members.size() < threads) {
-            members.emplace_back(new member{this, (int)members.size(), nullptr});
-            members.back()->context.reset(new sp_context(live, members.back().get()));
-        }
-    }
-    void resume(int thread)
-    {
-        scheduler->switch_to(*members[(size_t)thread]->context);
-    }
-    ~crew()
-    {
-        sp_context here;
-        scheduler = &here;
-        work = nullptr;
-        for (size_t i = 0; i < members.size(); i++)
-            resume((int)i);
+        for (size_t i = items.size(); i > 1; i--)
+            std::swap(items[i - 1], items[below(i)]);
     }
 };
 
-static thread_local crew own_crew;
+/* One block after another on a set of fibers. The members named mark_... are only addresses. */
+struct sp_block {
+    int threads;
+    const sp_thread_body &body;
+    char &mark_launch; /* passed when the launch began */
+    sp_crew *crew = sp_crew::borrow();
+    std::vector<sp_fiber> fibers;
+    std::vector<const uint64_t *> waiting; /* the counter that has to change before a thread gets on; or null */
+    std::vector<uint64_t> seen;            /* its value when the thread began to wait */
+    std::vector<int> order;                /* in which fibers get their turn; shuffled per block */
+    std::vector<char> shared_storage;
+    char *shared;
+    int64_t number = 0;
+    bool filled = false;
+    char mark_filled = 0, mark_ended = 0;
+    /* Meetings: how many came to the present one, and the number of the present one. Marks take turns: a thread may
+     * be at the next meeting before the last has left this one. */
+    struct meeting {
+        int came = 0;
+        uint64_t number = 0;
+        char marks[2];
+    };
+    meeting all_threads;
+    bool said = false; /* by somebody who came to the present barrier */
+    bool any[2];       /* what barriers of even and odd numbers ended with */
+    struct warp {
+        meeting lanes;
+        uint64_t bits[2][32];
+        float *d[32];
+        const uint32_t *a[32], *b[32];
+    };
+    std::vector<warp> warps;
 
-/* Called on the thread's stack. */
-void sp_fibers_state::wait(int thread, const uint64_t &counter)
-{
-    waiting[(size_t)thread] = &counter;
-    seen[(size_t)thread] = counter;
-    own_crew.members[(size_t)thread]->context->switch_to(*own_crew.scheduler);
-}
-
-void sp_fibers_state::run_thread(int thread)
-{
-    (*body)(thread, shared, &fibers[(size_t)thread]);
-    for (const auto &group : fibers[(size_t)thread].groups)
-        if (!group.empty())
-            give_up("a thread ends with copies it did not wait for");
-    if (fibers[(size_t)thread].products.open())
-        give_up("a thread ends with products it did not wait for");
-    ended[(size_t)thread] = true;
-}
-
-void sp_fibers_state::shuffle()
-{
-    for (size_t i = order.size(); i > 1; i--) {
-        random = random * 6364136223846793005u + 1442695040888963407u;
-        std::swap(order[i - 1], order[(random >> 33) % i]);
+    sp_block(int given_threads, int shared_bytes, const sp_thread_body &given_body, char &launch);
+    ~sp_block();
+    sp_block(const sp_block &) = delete;
+    sp_block &operator=(const sp_block &) = delete;
+    void run(int64_t given_number, dice &random);
+    void run_thread(int thread);
+    void meet(int thread, meeting &at, int count, bool ordered);
+    warp &warp_of(int thread)
+    {
+        return warps[(size_t)thread / 32];
     }
-}
+};
 
-sp_fibers::sp_fibers(int threads, int shared_bytes, bool together) : state(new sp_fibers_state)
+sp_block::sp_block(int given_threads, int shared_bytes, const sp_thread_body &given_body, char &launch)
+    : threads(given_threads), body(given_body), mark_launch(launch), fibers((size_t)given_threads),
+      waiting((size_t)given_threads), seen((size_t)given_threads), shared_storage((size_t)shared_bytes + 128),
+      warps((size_t)given_threads / 32)
 {
-    state->threads = threads;
-    state->together = together;
-    state->shared_storage.resize((size_t)shared_bytes + 128);
-    /* Its end is the end of the allocation. */
-    uintptr_t end = (uintptr_t)state->shared_storage.data() + state->shared_storage.size();
-    state->shared = (char *)((end - (size_t)shared_bytes) & ~(uintptr_t)127);
-    if (!together)
-        return;
     if (threads % 32)
         give_up("a block whose threads work together needs whole warps");
-    state->fibers.resize((size_t)threads);
-    state->warps.resize((size_t)threads / 32);
+    /* Its end is the end of the allocation. */
+    uintptr_t end = (uintptr_t)shared_storage.data() + shared_storage.size();
+    shared = (char *)((end - (size_t)shared_bytes) & ~(uintptr_t)127);
     for (int i = 0; i < threads; i++) {
-        state->fibers[(size_t)i].all = state.get();
-        state->fibers[(size_t)i].thread = i;
-        state->order.push_back(i);
+        fibers[(size_t)i].all = this;
+        fibers[(size_t)i].thread = i;
+        order.push_back(i);
     }
 }
 
-sp_fibers::~sp_fibers() = default;
-
-void sp_fibers::run(const body &thread_body)
+sp_block::~sp_block()
 {
-    sp_fibers_state &s = *state;
-    std::memset(s.shared_storage.data(), 0xff, s.shared_storage.size());
-    if (!s.together) {
-        for (int i = 0; i < s.threads; i++)
-            thread_body(i, s.shared, nullptr);
-        return;
+    tsan_take(&mark_ended);
+    sp_crew::give_back(crew);
+}
+
+void sp_block::run_thread(int thread)
+{
+    tsan_take(&mark_launch);
+    tsan_take(&mark_ended);
+    if (!filled) {
+        std::memset(shared_storage.data(), 0xff, shared_storage.size());
+        filled = true;
+        tsan_pass(&mark_filled);
     }
-    sp_context here;
-    own_crew.grow(s.threads);
-    own_crew.scheduler = &here;
-    own_crew.work = &s;
-    s.body = &thread_body;
-    s.ended.assign((size_t)s.threads, false);
-    s.waiting.assign((size_t)s.threads, nullptr);
-    s.seen.assign((size_t)s.threads, 0);
-    s.at_barrier = 0;
-    s.shuffle();
-    for (sp_fiber &fiber : s.fibers) {
-        fiber.groups.assign(1, {});
-        fiber.products = {};
-    }
+    tsan_take(&mark_filled);
+    body(number, thread, shared, &fibers[(size_t)thread]);
+    if (fibers[(size_t)thread].copy_count)
+        give_up("a thread ends with copies it did not wait for");
+    if (fibers[(size_t)thread].products.open())
+        give_up("a thread ends with products it did not wait for");
+    tsan_pass(&mark_ended);
+}
+
+void sp_block::run(int64_t given_number, dice &random)
+{
+    number = given_number;
+    filled = false;
+    all_threads.came = 0;
+    said = false;
+    waiting.assign(waiting.size(), nullptr);
+    random.shuffle(order);
+    sp_crew::task task = [this](int thread) { run_thread(thread); };
+    crew->start(threads, task);
     for (bool open = true; open;) {
         bool moved = false;
         open = false;
-        for (int thread : s.order) {
+        for (int thread : order) {
             size_t i = (size_t)thread;
-            if (!s.ended[i] && !(s.waiting[i] && *s.waiting[i] == s.seen[i])) {
-                own_crew.resume(thread);
+            if (!crew->done(thread) && !(waiting[i] && *waiting[i] == seen[i])) {
+                crew->resume(thread);
                 moved = true;
             }
-            open = open || !s.ended[i];
+            open = open || !crew->done(thread);
         }
         if (open && !moved)
             give_up("no thread gets on: a barrier or a warp's meeting that not all reach");
     }
+}
+
+/* Threads of a kernel that never work together, one after another. For the thread sanitizer they are spread over
+ * fibers, by a table that begins at another place in each block, so that no two threads share one in all blocks. */
+static void run_apart(int64_t blocks, int threads, int shared_bytes, const sp_thread_body &body)
+{
+    std::vector<char> shared((size_t)shared_bytes + 128);
+    char *aligned = (char *)(((uintptr_t)shared.data() + 127) & ~(uintptr_t)127);
+    if (!with_tsan) {
+        for (int64_t block = 0; block < blocks; block++)
+            for (int i = 0; i < threads; i++)
+                body(block, i, aligned, nullptr);
+        return;
+    }
+    dice random;
+    std::vector<int> table[walkers], order;
+    char mark_launch = 0, mark_ended = 0;
+    for (int i = 0; i < threads; i++)
+        table[random.below(walkers)].push_back(i);
+    sp_crew::task walk = [&](int walker) {
+        dice own; /* the same for all */
+        tsan_take(&mark_launch);
+        for (int64_t block = 0; block < blocks; block++) {
+            int begin = (int)own.below((size_t)threads);
+            for (int at : table[walker])
+                body(block, (at + begin) % threads, aligned, nullptr);
+        }
+        tsan_pass(&mark_ended);
+    };
+    sp_crew *crew = sp_crew::borrow();
+    crew->start(walkers, walk);
+    tsan_pass(&mark_launch);
+    for (int i = 0; i < walkers; i++)
+        order.push_back(i);
+    random.shuffle(order);
+    for (int walker : order)
+        crew->resume(walker);
+    tsan_take(&mark_ended);
+    sp_crew::give_back(crew);
+}
+
+void sp_run_blocks(int64_t blocks, int threads, int shared_bytes, bool together, const sp_thread_body &body)
+{
+    if (!together) {
+        run_apart(blocks, threads, shared_bytes, body);
+        return;
+    }
+    dice random;
+    char mark_launch = 0;
+    std::vector<std::unique_ptr<sp_block>> sets;
+    for (int i = 0; i < most_sets && i < blocks; i++)
+        sets.emplace_back(new sp_block(threads, shared_bytes, body, mark_launch));
+    tsan_pass(&mark_launch);
+    for (int64_t block = 0; block < blocks; block++)
+        sets[block < most_sets ? (size_t)block : random.below(sets.size())]->run(block, random);
 }
 
 int sp_fiber::lane() const
@@ -176,71 +204,106 @@ int sp_fiber::lane() const
     return thread % 32;
 }
 
+void sp_block::meet(int thread, meeting &at, int count, bool ordered)
+{
+    char *mark = &at.marks[at.number & 1];
+    if (ordered)
+        tsan_pass(mark);
+    if (++at.came < count) {
+        waiting[(size_t)thread] = &at.number;
+        seen[(size_t)thread] = at.number;
+        crew->give_way(thread);
+    } else {
+        at.came = 0;
+        at.number++;
+    }
+    if (ordered)
+        tsan_take(mark);
+}
+
 void sp_fiber::barrier()
 {
-    if (++all->at_barrier < all->threads) {
-        all->wait(thread, all->barrier_number);
-        return;
+    all->meet(thread, all->all_threads, all->threads, true);
+}
+
+bool sp_fiber::barrier_any(bool yes)
+{
+    bool &any = all->any[all->all_threads.number & 1];
+    all->said = all->said || yes;
+    if (all->all_threads.came == all->threads - 1) {
+        any = all->said;
+        all->said = false;
     }
-    all->at_barrier = 0;
-    all->barrier_number++;
+    barrier();
+    return any;
 }
 
 void sp_fiber::meet()
 {
-    sp_fibers_state::warp &warp = all->warps[(size_t)thread / 32];
-    if (++warp.came < 32) {
-        all->wait(thread, warp.number);
-        return;
-    }
-    warp.came = 0;
-    warp.number++;
+    all->meet(thread, all->warp_of(thread).lanes, 32, true);
+}
+
+/* Lanes wait for each other, and that is all. */
+void sp_fiber::gather()
+{
+    all->meet(thread, all->warp_of(thread).lanes, 32, false);
 }
 
 uint64_t sp_fiber::exchange(uint64_t bits, int from)
 {
-    sp_fibers_state::warp &warp = all->warps[(size_t)thread / 32];
-    int side = (int)(warp.number & 1); /* a lane may be one meeting ahead of the slowest, never two */
-    warp.bits[side][lane()] = bits;
-    meet();
-    return warp.bits[side][from & 31];
+    sp_block::warp &warp = all->warp_of(thread);
+    uint64_t *side =
+        warp.bits[warp.lanes.number & 1]; /* a lane may be one meeting ahead of the slowest, never two */
+    side[lane()] = bits;
+    gather();
+    return side[from & 31];
 }
 
 uint32_t sp_fiber::ballot(bool condition)
 {
     uint32_t mask = 0;
-    sp_fibers_state::warp &warp = all->warps[(size_t)thread / 32];
-    int side = (int)(warp.number & 1);
-    warp.bits[side][lane()] = condition;
-    meet();
+    sp_block::warp &warp = all->warp_of(thread);
+    uint64_t *side = warp.bits[warp.lanes.number & 1];
+    side[lane()] = condition;
+    gather();
     for (int i = 0; i < 32; i++)
-        mask |= (uint32_t)warp.bits[side][i] << i;
+        mask |= (uint32_t)side[i] << i;
     return mask;
 }
 
+/* The device may read and write from now on; it does when it has to. */
 void sp_fiber::copy16(void *shared, const void *from, bool valid)
 {
     if ((uintptr_t)shared % 16 || (uintptr_t)from % 16)
         give_up("an asynchronous copy that is not aligned to 16 bytes");
-    std::memset(shared, 0xff, 16); /* a device may write from now on */
-    groups.back().push_back({shared, from, valid});
+    if (copy_count == most_copies)
+        give_up("more asynchronous copies of a thread than are emulated");
+    if (copies.empty())
+        copies.resize(most_copies);
+    if (valid)
+        tsan_read(from, 16);
+    std::memset(shared, 0xff, 16);
+    tsan_write(shared, 16);
+    copies[(first_copy + copy_count++) % most_copies] = {shared, from, valid, group};
 }
 
 void sp_fiber::commit()
 {
-    groups.emplace_back();
+    group++;
 }
 
 void sp_fiber::wait(int left)
 {
-    while ((int)groups.size() - 1 > left) {
-        for (const copy &one : groups.front()) {
-            if (one.valid)
-                std::memcpy(one.to, one.from, 16);
-            else
-                std::memset(one.to, 0, 16);
+    for (; copy_count && (int)(group - copies[first_copy].group) > left; copy_count--) {
+        const copy &one = copies[first_copy];
+        if (one.valid) {
+            tsan_read(one.from, 16);
+            std::memcpy(one.to, one.from, 16);
+        } else {
+            std::memset(one.to, 0, 16);
         }
-        groups.erase(groups.begin());
+        tsan_write(one.to, 16);
+        first_copy = (first_copy + 1) % most_copies;
     }
 }
 
@@ -263,7 +326,7 @@ static const float *half_values(bool bf16)
 typedef float row_b __attribute__((vector_size(32)));
 
 /* The lanes' fragment number i as a matrix. */
-static void matrix_a(const sp_fibers_state::warp &warp, int i, const float *values, float (&a)[16][16])
+static void matrix_a(const sp_block::warp &warp, int i, const float *values, float (&a)[16][16])
 {
     for (int lane = 0; lane < 32; lane++) {
         int g = lane / 4, t = lane % 4;
@@ -276,7 +339,7 @@ static void matrix_a(const sp_fibers_state::warp &warp, int i, const float *valu
     }
 }
 
-static void matrix_b(const sp_fibers_state::warp &warp, int j, const float *values, row_b *b)
+static void matrix_b(const sp_block::warp &warp, int j, const float *values, row_b *b)
 {
     for (int lane = 0; lane < 32; lane++) {
         int g = lane / 4, t = lane % 4;
@@ -289,7 +352,7 @@ static void matrix_b(const sp_fibers_state::warp &warp, int j, const float *valu
 }
 
 /* d, number `at` of each lane, += a b. */
-static void product(const sp_fibers_state::warp &warp, int at, const float (&a)[16][16], const row_b *b)
+static void product(const sp_block::warp &warp, int at, const float (&a)[16][16], const row_b *b)
 {
     for (int row = 0; row < 16; row++) {
         row_b sums = {};
@@ -300,7 +363,7 @@ static void product(const sp_fibers_state::warp &warp, int at, const float (&a)[
     }
 }
 
-static void multiply_all(const sp_fibers_state::warp &warp, int rows, int columns, bool bf16)
+static void multiply_all(const sp_block::warp &warp, int rows, int columns, bool bf16)
 {
     const float *values = half_values(bf16);
     float a[16][16];
@@ -318,12 +381,12 @@ static void multiply_all(const sp_fibers_state::warp &warp, int rows, int column
 
 void sp_fiber::multiply(float *d, const uint32_t *a, const uint32_t *b, int rows, int columns, bool bf16)
 {
-    sp_fibers_state::warp &warp = all->warps[(size_t)thread / 32];
+    sp_block::warp &warp = all->warp_of(thread);
     warp.d[lane()] = d;
     warp.a[lane()] = a;
     warp.b[lane()] = b;
-    meet();
+    gather();
     if (lane() == 0) /* the others wait in the second meeting, their fragments stay where they are */
         multiply_all(warp, rows, columns, bf16);
-    meet();
+    gather();
 }

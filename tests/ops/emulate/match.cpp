@@ -25,16 +25,15 @@ struct items {
 
 template <int G> void run_groups(const items &work)
 {
-    sp_fibers fibers(SP_CUDA_MATCH_THREADS, (int)work.shared_bytes, true);
-    for (int i = 0; i < work.count; i++)
-        fibers.run([&](int thread, char *shared, sp_fiber *fiber) {
-            sp_here here{i, thread, shared, fiber};
-            const sp_cuda_match_item &item = work.batch.items[work.first + i];
-            if (work.collect)
-                sp_collect_block<G>(here, work.batch, item);
-            else
-                sp_match_block<G>(here, work.batch, item);
-        });
+    auto body = [&](int64_t block, int thread, char *shared, sp_fiber *fiber) {
+        sp_here here{block, thread, shared, fiber};
+        const sp_cuda_match_item &item = work.batch.items[work.first + block];
+        if (work.collect)
+            sp_collect_block<G>(here, work.batch, item);
+        else
+            sp_match_block<G>(here, work.batch, item);
+    };
+    sp_run_blocks(work.count, SP_CUDA_MATCH_THREADS, (int)work.shared_bytes, true, body);
 }
 
 void run_items(const void *payload)
@@ -51,22 +50,20 @@ void run_items(const void *payload)
 void run_merges(const void *payload)
 {
     const items &work = *(const items *)payload;
-    sp_fibers fibers(SP_CUDA_MATCH_THREADS, (int)work.shared_bytes, true);
-    for (int i = 0; i < work.count; i++)
-        fibers.run([&](int thread, char *shared, sp_fiber *fiber) {
-            sp_merge_block(sp_here{i, thread, shared, fiber}, work.batch, work.batch.merges[i]);
-        });
+    auto body = [&](int64_t block, int thread, char *shared, sp_fiber *fiber) {
+        sp_merge_block(sp_here{block, thread, shared, fiber}, work.batch, work.batch.merges[block]);
+    };
+    sp_run_blocks(work.count, SP_CUDA_MATCH_THREADS, (int)work.shared_bytes, true, body);
 }
 
 void run_packing(const void *payload)
 {
     const sp_cuda_match_packing &packing = *(const sp_cuda_match_packing *)payload;
     const int64_t blocks = 3; // fewer than fragments: threads take turns
-    sp_fibers fibers(SP_CUDA_MATCH_THREADS, 0, false);
-    for (int64_t block = 0; block < blocks; block++)
-        fibers.run([&](int thread, char *shared, sp_fiber *fiber) {
-            sp_pack_block(sp_here{block, thread, shared, fiber}, packing, blocks);
-        });
+    sp_run_blocks(blocks, SP_CUDA_MATCH_THREADS, 0, false,
+                  [&](int64_t block, int thread, char *shared, sp_fiber *fiber) {
+                      sp_pack_block(sp_here{block, thread, shared, fiber}, packing, blocks);
+                  });
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "gpu/cuda_device.h"
+#include "tests/ops/emulate/order.h"
 
 struct sp_cuda {
     struct sp_cuda_facts facts;
@@ -24,8 +25,14 @@ struct work {
     _Alignas(16) char payload[PLAIN_DEVICE_PAYLOAD];
 };
 
+#define MARKS 64
+
+/* Its work is in the order of the stream alone: before what a host or another stream does after waiting for that
+ * place, after what the host did before giving it. */
 struct sp_cuda_stream {
     struct sp_cuda *cuda;
+    struct sp_strand *strand;
+    char marks[MARKS]; /* [place % MARKS]: passed when all before that place is done; sees at most too few races */
     struct work *first, **end;
     struct work latest; /* a copy of the last one given, where time counts */
     uint64_t given, done;
@@ -95,22 +102,33 @@ void plain_device_do(void *native_stream, void (*work)(const void *payload), con
         stream->recording->end = &item->next;
         return;
     }
+    sp_order_pass(item);
     *stream->end = item;
     stream->end = &item->next;
     stream->latest = timed ? *item : (struct work){0};
     stream->given++;
 }
 
+/* On the stream's strand. */
+static void do_next(void *given)
+{
+    struct sp_cuda_stream *stream = given;
+    struct work *item = stream->first;
+    stream->first = item->next;
+    if (!stream->first)
+        stream->end = &stream->first;
+    sp_order_take(item);
+    item->run(item->payload);
+    free(item);
+    stream->done++;
+    sp_order_pass(&stream->marks[stream->done % MARKS]);
+}
+
 static void catch_up(struct sp_cuda_stream *stream, uint64_t to)
 {
-    for (; stream->done < to; stream->done++) {
-        struct work *item = stream->first;
-        stream->first = item->next;
-        if (!stream->first)
-            stream->end = &stream->first;
-        item->run(item->payload);
-        free(item);
-    }
+    while (stream->done < to)
+        sp_strand_do(stream->strand, do_next, stream);
+    sp_order_take(&stream->marks[to % MARKS]);
 }
 
 size_t plain_device_taken(struct sp_cuda *cuda)
@@ -195,7 +213,7 @@ enum sp_status sp_cuda_memory_new(void **ret_memory, struct sp_cuda *cuda, size_
     if (memory) {
         cuda->taken += bytes;
         memcpy(memory, &bytes, sizeof bytes);
-        memset(memory + 256, 0xff, bytes);
+        sp_order_fill(memory + 256, 0xff, bytes);
         guard(memory + 256 + bytes, (bytes + 511) / 256 * 256 - 256 - bytes);
         *ret_memory = memory + 256;
     }
@@ -238,6 +256,7 @@ enum sp_status sp_cuda_stream_new(struct sp_cuda_stream **ret_stream, struct sp_
     struct sp_cuda_stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return sp_fail(err, SP_E_NOMEM, "no memory");
+    sp_strand_new(&stream->strand);
     stream->cuda = cuda;
     stream->end = &stream->first;
     *ret_stream = stream;
@@ -246,8 +265,10 @@ enum sp_status sp_cuda_stream_new(struct sp_cuda_stream **ret_stream, struct sp_
 
 void sp_cuda_stream_free(struct sp_cuda_stream **stream)
 {
-    if (*stream)
+    if (*stream) {
         catch_up(*stream, (*stream)->given);
+        sp_strand_free(&(*stream)->strand);
+    }
     free(*stream);
     *stream = NULL;
 }

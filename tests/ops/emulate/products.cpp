@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include "gpu/cuda_half.h"
+#include "tests/ops/emulate/sanitize.h"
 
 [[noreturn]] static void give_up(const char *why)
 {
@@ -17,8 +18,10 @@ static float number_of(const char *shared, uint64_t descriptor, int row, int k, 
 {
     uint64_t start = (descriptor & 0x3fff) << 4, eight_rows = (descriptor >> 32 & 0x3fff) << 4;
     uint64_t address = start + (uint64_t)(row / 8) * eight_rows + (uint64_t)(row % 8) * 128 + (uint64_t)k * 2;
+    const char *at = shared + (address ^ (address >> 7 & 7) << 4);
     uint16_t bits;
-    std::memcpy(&bits, shared + (address ^ (address >> 7 & 7) << 4), sizeof bits);
+    tsan_read(at, sizeof bits);
+    std::memcpy(&bits, at, sizeof bits);
     return bf16 ? sp_bf16_value(bits) : sp_half_value(bits);
 }
 
