@@ -210,8 +210,9 @@ part_flow() {
     [[ -z $small ]] || faces=$(few_faces)
     last_words='FNIR|rank' stack accuracy 240 "${ours[@]}" "$python" tests/bench/accuracy.py --json "$out/accuracy.json" "$faces"
   fi
-  # Emulated, of the faults only the one that no deadline hurries.
-  last_words='^ok ' stack faults 240 "${ours[@]}" "$python" tests/flow/test_faults.py ${small:+test_galleries_wiped}
+  # Decisions have to be acted on within seconds, which an emulated worker that enrols meanwhile may need for a frame.
+  if [[ $small ]]; then row flow faults SKIP "its deadlines are a device's"
+  else last_words='^ok ' stack faults 240 "${ours[@]}" "$python" tests/flow/test_faults.py; fi
 }
 
 # Memory over two minutes of full load.
