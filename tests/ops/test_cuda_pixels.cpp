@@ -4,9 +4,6 @@
 // (`cuda_pixels`) and for the emulation (`emulated_pixels`): launchers are called directly, memory is the backend's
 // own.
 //
-// Everything runs twice: with buffers between guard zones that nobody may write, and with buffers that end where
-// the allocation ends, for AddressSanitizer and compute-sanitizer. New memory holds bytes that read as NaN.
-//
 // expf is the one function whose last bits a device has of its own. Where it sizes boxes, the device is given sizes
 // whose logarithm is 0, and scores that no rounding can make change places; the emulation gets all.
 #include <cmath>
@@ -19,88 +16,16 @@
 #include <vector>
 extern "C" {
 #include <cmocka.h>
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow" // a function with the name of a struct, as C has them
-#include "gpu/cuda_device.h"
-#pragma GCC diagnostic pop
 #include "workers/align.h"
 #include "workers/detect.h"
 #include "workers/quality.h"
 #include "workers/resample.h"
 }
 #include "gpu/cuda_pixel_launch.h"
+#include "tests/ops/on_device.h"
 
 static const int MAX_BATCH = 64; // the worker's largest pipeline.max_batch
-static const int POISON = 0xff, GUARD = 0xa5;
-
-static struct sp_cuda *cuda;
-static struct sp_cuda_stream *stream;
-static size_t guard_bytes; // before and behind every buffer
-static bool emulated;
-static bool coarse; // no box depends on a rounding of expf
-
-static void must(enum sp_status status, const sp_err &err)
-{
-    if (status)
-        fail_msg("%s", err.text);
-}
-
-static void *native()
-{
-    return sp_cuda_stream_native(stream);
-}
-
-// Numbers on the device.
-template <class T> class on_device
-{
-  public:
-    explicit on_device(const std::vector<T> &values) : count(values.size())
-    {
-        sp_err err = {};
-        std::vector<uint8_t> all(2 * guard_bytes + count * sizeof(T), GUARD);
-        if (count)
-            memcpy(all.data() + guard_bytes, values.data(), count * sizeof(T));
-        must(sp_cuda_memory_new(&memory, cuda, all.size(), &err), err);
-        must(sp_cuda_upload(cuda, memory, all.data(), all.size(), &err), err);
-    }
-    // For results: nothing in it yet.
-    static on_device fresh(size_t count)
-    {
-        std::vector<T> values(count);
-        memset(static_cast<void *>(values.data()), POISON, count * sizeof(T));
-        return on_device(values);
-    }
-    on_device(on_device &&other) noexcept : count(other.count), memory(other.memory)
-    {
-        other.memory = nullptr;
-    }
-    on_device(const on_device &) = delete;
-    ~on_device()
-    {
-        sp_cuda_memory_free(cuda, &memory);
-    }
-    T *at() const
-    {
-        return reinterpret_cast<T *>(static_cast<uint8_t *>(memory) + guard_bytes);
-    }
-    // Waits for the stream; the guard zones must be as they were.
-    std::vector<T> read() const
-    {
-        sp_err err = {};
-        std::vector<uint8_t> all(2 * guard_bytes + count * sizeof(T));
-        must(sp_cuda_copy_out(stream, all.data(), memory, all.size(), &err), err);
-        must(sp_cuda_wait(stream, &err), err);
-        for (size_t i = 0; i < guard_bytes; i++)
-            assert_true(all[i] == GUARD && all[all.size() - 1 - i] == GUARD);
-        std::vector<T> values(count);
-        memcpy(static_cast<void *>(values.data()), all.data() + guard_bytes, count * sizeof(T));
-        return values;
-    }
-
-  private:
-    size_t count;
-    void *memory = nullptr;
-};
+static bool coarse;              // no box depends on a rounding of expf
 
 static uint32_t seed = 1;
 
@@ -174,7 +99,7 @@ static void check_fit(const std::vector<part_of> &parts, const sp_norm &norm)
     on_device<sp_cuda_fit_job> table(jobs);
     on_device<float> tensor = on_device<float>::fresh(floats * parts.size());
     sp_cuda_fit fit = {table.at(), static_cast<int>(jobs.size()), width, height, norm, tensor.at()};
-    assert_int_equal(sp_cuda_pixel_fit(native(), &fit), 0);
+    assert_int_equal(sp_cuda_pixel_fit(device.native(), &fit), 0);
     std::vector<float> made = tensor.read(), wanted(floats);
     sp_resampler *resampler = nullptr;
     assert_int_equal(sp_resampler_new(&resampler, nullptr), SP_OK);
@@ -269,7 +194,7 @@ static void check_chips(const picture &from, const std::vector<sp_similarity> &m
         halves.push_back(on_device<uint8_t>::fresh(static_cast<size_t>(width) * height * 3));
         on_device<sp_cuda_halve_job> job({{last, halves.back().at()}});
         if (width * height > 0)
-            assert_int_equal(sp_cuda_pixel_halve(native(), job.at(), 1, width * height), 0);
+            assert_int_equal(sp_cuda_pixel_halve(device.native(), job.at(), 1, width * height), 0);
         levels.push_back({halves.back().at(), width, height, width * 3});
         halves.back().read(); // done with the job's memory; its guards
     }
@@ -290,7 +215,7 @@ static void check_chips(const picture &from, const std::vector<sp_similarity> &m
     sp_quality_area(kind, &x0, &y0, &x1, &y1);
     sp_cuda_warp call = {table.at(),       static_cast<int>(jobs.size()), side, x0, y0, x1, y1, chips_made.at(),
                          tallies_made.at()};
-    assert_int_equal(sp_cuda_pixel_warp(native(), &call), 0);
+    assert_int_equal(sp_cuda_pixel_warp(device.native(), &call), 0);
     std::vector<uint8_t> chips = chips_made.read(), wanted(bytes);
     std::vector<sp_tally> tallies = tallies_made.read();
     sp_resampler *resampler = nullptr;
@@ -341,7 +266,7 @@ static void planes_are_the_cpus(void **)
     on_device<int> numbers(which);
     on_device<float> made = on_device<float>::fresh(3 * side * side * 3);
     sp_cuda_chip_planes planes = {from.at(), numbers.at(), 3, side, norm, made.at()};
-    assert_int_equal(sp_cuda_pixel_planes(native(), &planes), 0);
+    assert_int_equal(sp_cuda_pixel_planes(device.native(), &planes), 0);
     std::vector<float> tensor = made.read(), wanted(side * side * 3);
     for (int i = 0; i < 3; i++) {
         sp_resample_planes(chips.data() + which[static_cast<size_t>(i)] * side * side * 3, side, &norm,
@@ -364,7 +289,7 @@ static void check_found(const sp_candidates &wanted, const sp_detections &found)
     for (int i = 0; i < found.count; i++) {
         const sp_candidate &a = wanted.items[i], &b = found.items[i];
         assert_memory_equal(&a.box, &b.box, sizeof a.box);
-        assert_true(emulated ? a.score == b.score : fabsf(a.score - b.score) <= 1e-6f);
+        assert_true(device.emulated ? a.score == b.score : fabsf(a.score - b.score) <= 1e-6f);
         assert_true(a.has_points == b.has_points);
         if (a.has_points)
             assert_memory_equal(a.points, b.points, sizeof a.points);
@@ -386,7 +311,7 @@ static std::vector<sp_detections> find(sp_cuda_find call, const sp_fit &fit, int
     call.count = rows;
     call.candidates = scratch.at();
     call.found = found.at();
-    assert_int_equal(sp_cuda_pixel_find(native(), &call), 0);
+    assert_int_equal(sp_cuda_pixel_find(device.native(), &call), 0);
     std::vector<sp_detections> made = found.read();
     scratch.read(); // its guards
     return made;
@@ -409,7 +334,7 @@ static void both_ways(void (*check)())
     coarse = true;
     check();
     coarse = false;
-    if (emulated)
+    if (device.emulated)
         check();
 }
 
@@ -600,28 +525,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(tiny_faces_are_the_cpus),   cmocka_unit_test(yunet_faces_are_the_cpus),
         cmocka_unit_test(sizes_are_nearly_the_cpus),
     };
-    bool strict = argc > 1 && strcmp(argv[1], "--skips-as-fails") == 0;
-    sp_engine_config config = {};
-    sp_err err = {};
-    char text[160];
-    config.backend = SP_BACKEND_CUDA;
-    if (sp_cuda_open(&cuda, &config, text, sizeof text, &err)) {
-        printf("%s: %s\n", strict ? "FAIL" : "SKIP", err.text);
-        return strict ? 1 : 77;
-    }
-    printf("%s\n", text);
-    emulated = strstr(text, "emulated") != nullptr;
-    if (sp_cuda_enter(cuda, &err) || sp_cuda_stream_new(&stream, cuda, &err)) {
-        printf("FAIL: %s\n", err.text);
-        return 1;
-    }
-    int failed = 0;
-    guard_bytes = 512;
-    if (!getenv("SALLYPORT_QUICK")) // a sanitizer sees the ends by itself
-        failed = cmocka_run_group_tests_name("pixels between guards", tests, nullptr, nullptr);
-    guard_bytes = 0;
-    failed += cmocka_run_group_tests_name("pixels to the end of memory", tests, nullptr, nullptr);
-    sp_cuda_stream_free(&stream);
-    sp_cuda_close(&cuda);
+    int failed = open_device(argc, argv);
+    if (failed >= 0)
+        return failed;
+    RUN_ON_DEVICE(failed, "pixels", tests);
+    close_device();
     return failed;
 }
