@@ -91,7 +91,9 @@ step() {
     0) row "$part" "$name" ok "$((SECONDS - start)) s${words:+; $words}" ;;
     77) row "$part" "$name" SKIP "${text:-exit 77}" ;;
     124|137) row "$part" "$name" FAIL "not within $most s${words:+; until then: $words}" ;;
-    *) row "$part" "$name" FAIL "exit $code: $(grep -m1 -ahE 'rror[ :]|ERROR|FAIL|DIFFERS|OUTSIDE' "$log" | cut -c1-150)${words:+; $words}" ;;
+    *)
+      text=$(grep -m1 -ahE 'rror[ :]|ERROR|FAIL|DIFFERS|OUTSIDE' "$log" || tail -1 "$log")
+      row "$part" "$name" FAIL "exit $code: ${text:0:200}${words:+; $words}" ;;
   esac
   return $code
 }
