@@ -6,9 +6,9 @@
 # takes seconds a picture. Nothing that comes out is a measurement, except what faces_compare says of precision.
 set -euo pipefail
 build=${1:?BUILD} jobs=${2:?JOBS}
-cmake --build "$build" -j "$jobs" --target emulated_module test_emulated_pixels
+cmake --build "$build" -j "$jobs" --target emulated_module test_emulated_pixels test_emulated_conv test_emulated_separable
 cp "$build/emulated/sallyport_cuda.so" "$build/bin/"
-cp "$build/bin/test_emulated_pixels" "$build/bin/test_cuda_pixels"
+for family in pixels conv separable; do cp "$build/bin/test_emulated_$family" "$build/bin/test_cuda_$family"; done
 mkdir -p "$build/stand-ins"
 cat >"$build/bin/gpu_floor" <<'SCRIPT_END'
 #!/bin/sh
