@@ -43,6 +43,8 @@ template <class T> class on_device
         std::vector<uint8_t> all(2 * device.guard_bytes + count * sizeof(T), 0xff);
         if (count)
             memcpy(all.data() + device.guard_bytes, values.data(), count * sizeof(T));
+        if (all.empty()) // nothing, at no address
+            return;
         must(sp_cuda_memory_new(&memory, device.cuda, all.size(), &err), err);
         must(sp_cuda_upload(device.cuda, memory, all.data(), all.size(), &err), err);
     }
@@ -71,6 +73,8 @@ template <class T> class on_device
     {
         sp_err err = {};
         std::vector<uint8_t> all(2 * device.guard_bytes + count * sizeof(T));
+        if (all.empty())
+            return {};
         must(sp_cuda_copy_out(device.stream, all.data(), memory, all.size(), &err), err);
         must(sp_cuda_wait(device.stream, &err), err);
         for (size_t i = 0; i < device.guard_bytes; i++)
