@@ -8,7 +8,7 @@
 #include "gpu/cuda_device.h"
 #include "gpu/program.h"
 
-#define SP_CUDA_AGREE_COUNT ((size_t)3 << 15) /* most numbers looked at */
+#define SP_CUDA_AGREE_COUNT ((size_t)3 << 13) /* most numbers looked at */
 
 struct sp_cuda_agree {
     struct sp_cuda *cuda;

@@ -268,8 +268,8 @@ void sp_cuda_choices_refuse(struct sp_cuda_choices *choices, const char *step, i
     choices->refused++;
     snprintf(
         choices->note, sizeof choices->note,
-        "%d kernels give other numbers on this device and are not used, the last for %.120s at batch %d: please "
-        "report it with the device and driver",
+        "in %d cases a kernel gives other numbers on this device and is not used, the last is %.120s at batch %d: "
+        "please report it with the device and driver",
         choices->refused, step, batch);
     pthread_mutex_unlock(&choices->lock);
 }
