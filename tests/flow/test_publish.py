@@ -7,7 +7,7 @@ import tempfile
 
 try:
     import cv2
-except ImportError:  # a machine that was lent with another Python
+except ImportError:  # another Python than the one with the test packages
     cv2 = None
 
 from support import FLIGHT, Stack, Travellers, check, finals, main
