@@ -39,14 +39,7 @@ template <class T> class on_device
   public:
     explicit on_device(const std::vector<T> &values) : count(values.size())
     {
-        sp_err err = {};
-        std::vector<uint8_t> all(2 * device.guard_bytes + count * sizeof(T), 0xff);
-        if (count)
-            memcpy(all.data() + device.guard_bytes, values.data(), count * sizeof(T));
-        if (all.empty()) // nothing, at no address
-            return;
-        must(sp_cuda_memory_new(&memory, device.cuda, all.size(), &err), err);
-        must(sp_cuda_upload(device.cuda, memory, all.data(), all.size(), &err), err);
+        put(values.data());
     }
     // For results: nothing in it yet.
     static on_device fresh(size_t count)
@@ -72,9 +65,10 @@ template <class T> class on_device
     std::vector<T> read() const
     {
         sp_err err = {};
-        std::vector<uint8_t> all(2 * device.guard_bytes + count * sizeof(T));
-        if (all.empty())
+        size_t bytes = 2 * device.guard_bytes + count * sizeof(T);
+        if (!bytes)
             return {};
+        std::vector<uint8_t> all(bytes);
         must(sp_cuda_copy_out(device.stream, all.data(), memory, all.size(), &err), err);
         must(sp_cuda_wait(device.stream, &err), err);
         for (size_t i = 0; i < device.guard_bytes; i++)
@@ -86,7 +80,20 @@ template <class T> class on_device
 
   private:
     size_t count;
-    void *memory = nullptr;
+    void *memory = nullptr; // null for nothing without guards
+
+    void put(const T *values)
+    {
+        sp_err err = {};
+        size_t bytes = 2 * device.guard_bytes + count * sizeof(T);
+        if (!bytes)
+            return;
+        std::vector<uint8_t> all(bytes, 0xff);
+        if (count)
+            memcpy(all.data() + device.guard_bytes, values, count * sizeof(T));
+        must(sp_cuda_memory_new(&memory, device.cuda, all.size(), &err), err);
+        must(sp_cuda_upload(device.cuda, memory, all.data(), all.size(), &err), err);
+    }
 };
 
 // Open the device; -1, or the exit code of a test that cannot run.
