@@ -17,17 +17,25 @@ static float value_of(enum sp_precision precision, uint16_t bits)
     return precision == SP_PRECISION_BF16 ? sp_bf16_value(bits) : sp_half_value(bits);
 }
 
-bool sp_cuda_agree_same(enum sp_precision precision, const uint16_t *rule, const uint16_t *other, size_t count)
+static float largest_of(enum sp_precision precision, const uint16_t *numbers, size_t count)
 {
     float largest = 0;
     for (size_t i = 0; i < count; i++) {
-        float value = fabsf(value_of(precision, rule[i]));
+        float value = fabsf(value_of(precision, numbers[i]));
         largest = isfinite(value) && value > largest ? value : largest;
     }
+    return largest;
+}
+
+bool sp_cuda_agree_same(enum sp_precision precision, const uint16_t *rule, const uint16_t *other, size_t count)
+{
+    float bound = largest_of(precision, rule, count) * bound_of(precision);
     for (size_t i = 0; i < count; i++) {
+        if (rule[i] == other[i])
+            continue;
         float value = value_of(precision, rule[i]);
         float difference = fabsf(value_of(precision, other[i]) - value);
-        if (isfinite(value) && !(difference <= largest * bound_of(precision)))
+        if (isfinite(value) && !(difference <= bound))
             return false;
     }
     return true;
@@ -72,10 +80,17 @@ static enum sp_status take(struct sp_cuda_agree *agree, struct sp_cuda_stream *s
     return status ? status : sp_cuda_wait(stream, err);
 }
 
+enum sp_status sp_cuda_agree_spoil(struct sp_cuda_stream *stream, void *out, size_t count, struct sp_err *err)
+{
+    return sp_cuda_fill(stream, out, 0xff, count * sizeof(uint16_t), err);
+}
+
 enum sp_status sp_cuda_agree_keep(struct sp_cuda_agree *agree, struct sp_cuda_stream *stream, const void *out,
                                   size_t count, struct sp_err *err)
 {
-    return take(agree, stream, agree->rule, out, count, err);
+    enum sp_status status = take(agree, stream, agree->rule, out, count, err);
+    agree->tells = !status && largest_of(agree->precision, agree->rule, agree->count) > 0;
+    return status;
 }
 
 enum sp_status sp_cuda_agree_look(struct sp_cuda_agree *agree, struct sp_cuda_stream *stream, const void *out,

@@ -13,12 +13,13 @@ static bool touches(const struct sp_cuda_ref *a, const struct sp_cuda_ref *b)
     return a->place == SP_PLACE_ARENA && b->place == SP_PLACE_ARENA && a->index == b->index;
 }
 
+/* How often the buffer is read: a sum with it is a reading of its own. */
 static int readers(const struct sp_cuda_plan *plan, const struct sp_cuda_ref *ref)
 {
     int count = 0;
     for (int i = 0; i < plan->step_count; i++) {
         const struct sp_cuda_step *step = &plan->steps[i];
-        count += touches(&step->x, ref) || touches(&step->b, ref) || touches(&step->c, ref) ||
+        count += touches(&step->x, ref) + touches(&step->b, ref) + touches(&step->c, ref) +
                  touches(&step->residual, ref);
     }
     return count;
@@ -30,6 +31,12 @@ static bool pointwise(const struct sp_cuda_step *step)
     return step->kind == SP_STEP_CONV && c->kernel[0] == 1 && c->kernel[1] == 1 && c->stride[0] == 1 &&
            c->stride[1] == 1 && !c->pad[0] && !c->pad[1] && c->oh == c->h && c->ow == c->w &&
            !step->tables[0].place;
+}
+
+/* The one's output is the other's input as it is, and not the same numbers in another shape. */
+static bool fits(const struct sp_cuda_depthwise *d, const struct sp_cuda_conv *c)
+{
+    return d->n == c->n && d->oh == c->h && d->ow == c->w && d->pitch == c->pitch;
 }
 
 /* What step `first` reads is still what it was at step `last`. */
@@ -61,8 +68,8 @@ void sp_cuda_build_separable(struct sp_cuda_plan *plan)
     for (int i = 0; i < plan->step_count; i++) {
         struct sp_cuda_step *step = &plan->steps[i];
         int found = pointwise(step) ? writer(plan, i) : -1;
-        if (found < 0 || plan->steps[found].residual.place || readers(plan, &step->x) != 1 ||
-            !stays(plan, found, i))
+        if (found < 0 || plan->steps[found].residual.place || !fits(&plan->steps[found].depthwise, &step->conv) ||
+            readers(plan, &step->x) != 1 || !stays(plan, found, i))
             continue;
         step->takes = found + 1;
     }

@@ -351,6 +351,12 @@ enum sp_status sp_cuda_copy_on(struct sp_cuda_stream *stream, void *to, const vo
                        cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream->native));
 }
 
+enum sp_status sp_cuda_fill(struct sp_cuda_stream *stream, void *device, uint8_t byte, size_t bytes,
+                            struct sp_err *err)
+{
+    return SP_CUDA_TRY(stream->cuda, err, cudaMemsetAsync(device, byte, bytes, stream->native));
+}
+
 enum sp_status sp_cuda_wait(struct sp_cuda_stream *stream, struct sp_err *err)
 {
     enum sp_status status = SP_CUDA_TRY(stream->cuda, err, cudaEventRecord(stream->done, stream->native));

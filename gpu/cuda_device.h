@@ -72,6 +72,8 @@ enum sp_status sp_cuda_copy_out(struct sp_cuda_stream *stream, void *host, const
                                 struct sp_err *err);
 enum sp_status sp_cuda_copy_on(struct sp_cuda_stream *stream, void *to, const void *from, size_t bytes,
                                struct sp_err *err);
+enum sp_status sp_cuda_fill(struct sp_cuda_stream *stream, void *device, uint8_t byte, size_t bytes,
+                            struct sp_err *err);
 /* The host waits for all that is in the stream: it sleeps, no core spins. */
 enum sp_status sp_cuda_wait(struct sp_cuda_stream *stream, struct sp_err *err);
 

@@ -126,6 +126,8 @@ static enum sp_status choose(struct sp_cuda_gemm *gemm, struct plan *plan, int64
     cublasLtMatmulHeuristicResult_t result = {0};
     size_t work = WORK_BYTES;
     uint32_t aligned = 16; /* what the planner of activations promises */
+    uint32_t in_float =
+        CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE; /* parts of a sum are never rounded to the output's type */
     int found = 0;
     enum sp_status status = BLAS_TRY(
         blas, err,
@@ -140,6 +142,10 @@ static enum sp_status choose(struct sp_cuda_gemm *gemm, struct plan *plan, int64
         status = BLAS_TRY(blas, err,
                           cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                                                &work, sizeof work));
+    if (!status)
+        status = BLAS_TRY(blas, err,
+                          cublasLtMatmulPreferenceSetAttribute(
+                              preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &in_float, sizeof in_float));
     static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};

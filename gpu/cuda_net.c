@@ -162,7 +162,7 @@ static enum sp_status run_step(struct sp_cuda_net *net, int index, const struct 
                             net->choices[index * MOST_SIZES + memory->which], memory, net->stream, err);
 }
 
-/* Some numbers for kernels to be tried on, the same each time. */
+/* Some numbers from -1 to 1 for kernels to be tried on, the same each time. */
 static void fill_inputs(struct sp_cuda_net *net)
 {
     float *numbers = net->pinned_inputs;
@@ -172,7 +172,7 @@ static void fill_inputs(struct sp_cuda_net *net)
     uint32_t random = 20261127;
     for (size_t i = 0; i < count; i++) {
         random = random * 1664525u + 1013904223u;
-        numbers[i] = (float)(random >> 8) * 0x1p-24f;
+        numbers[i] = (float)(random >> 8) * 0x1p-23f - 1;
     }
 }
 

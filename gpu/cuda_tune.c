@@ -1,7 +1,7 @@
 #include "gpu/cuda_tune.h"
 
 #define ROUNDS   3     /* the shortest counts */
-#define TOGETHER 4     /* launches between two marks of a short kernel: a mark is not much shorter */
+#define TOGETHER 8     /* launches between two marks of a short kernel: a mark is not much shorter */
 #define SHORT_US 100.0 /* what is longer is timed alone */
 #define WORTH    0.97  /* less than that of the rule's time, or the rule stays */
 
@@ -88,12 +88,25 @@ static enum sp_status launch(const struct timing *t, int choice, int times)
     return status;
 }
 
-/* Microseconds from mark to mark around so many launches. */
-static enum sp_status time_launches(const struct timing *t, int choice, int times, double *ret_us)
+/* TOGETHER launches as the net will make them: without the host between two of them, whose part of a short kernel
+ * is the longer one. */
+static enum sp_status record(const struct timing *t, int choice, struct sp_cuda_graph **ret_graph)
+{
+    struct sp_err unused;
+    enum sp_status status = sp_cuda_graph_begin(t->tuner->stream, t->err);
+    if (status)
+        return status;
+    status = launch(t, choice, TOGETHER);
+    enum sp_status ended = sp_cuda_graph_end(ret_graph, t->tuner->stream, status ? &unused : t->err);
+    return status ? status : ended;
+}
+
+/* Microseconds from mark to mark around one launch, or a graph of them. */
+static enum sp_status time_once(const struct timing *t, int choice, struct sp_cuda_graph *graph, double *ret_us)
 {
     enum sp_status status = sp_cuda_event_record(t->marks[0], t->tuner->stream, t->err);
     if (!status)
-        status = launch(t, choice, times);
+        status = graph ? sp_cuda_graph_run(graph, t->tuner->stream, t->err) : launch(t, choice, 1);
     if (!status)
         status = sp_cuda_event_record(t->marks[1], t->tuner->stream, t->err);
     if (!status)
@@ -104,16 +117,19 @@ static enum sp_status time_launches(const struct timing *t, int choice, int time
 /* The shortest time of one launch; the first one loads the code. */
 static enum sp_status time_choice(const struct timing *t, int choice, double *ret_us)
 {
+    struct sp_cuda_graph *graph = NULL;
     enum sp_status status = launch(t, choice, 1);
     if (!status)
-        status = time_launches(t, choice, 1, ret_us);
-    bool alone = *ret_us > SHORT_US;
+        status = time_once(t, choice, NULL, ret_us);
+    if (!status && *ret_us <= SHORT_US)
+        status = record(t, choice, &graph);
     for (int round = 0; round < ROUNDS && !status; round++) {
         double us = 0;
-        status = time_launches(t, choice, alone ? 1 : TOGETHER, &us);
-        us /= alone ? 1 : TOGETHER;
-        *ret_us = (round == 0 && !alone) || us < *ret_us ? us : *ret_us;
+        status = time_once(t, choice, graph, &us);
+        us /= graph ? TOGETHER : 1;
+        *ret_us = (round == 0 && graph) || us < *ret_us ? us : *ret_us;
     }
+    sp_cuda_graph_free(&graph);
     return status;
 }
 
@@ -144,18 +160,50 @@ static bool sensible(const struct sp_cuda_facts *facts, const struct sp_cuda_ste
     return tile == SP_TILE_64X32 || step->conv.out_pitch > size[1] / 2;
 }
 
-/* Time a kernel, and whether it gives what the rule's gave. The sample costs little beside the times. */
+static void *out_of(const struct timing *t)
+{
+    return sp_cuda_step_out(t->tuner->plan, t->step, t->memory);
+}
+
+/* For a kernel that makes the depthwise convolution itself: nothing is where else that one's result is. */
+static enum sp_status spoil_depthwise(const struct timing *t)
+{
+    const struct sp_cuda_conv *conv = &t->step->conv;
+    size_t count =
+        (size_t)conv->n * (size_t)t->memory->batch * (size_t)conv->h * (size_t)conv->w * (size_t)conv->pitch;
+    void *between = sp_cuda_step_out(t->tuner->plan, taken_by(t->tuner->plan, t->step), t->memory);
+    return sp_cuda_agree_spoil(t->tuner->stream, between, count, t->err);
+}
+
+static struct timing depthwise_of(const struct timing *t)
+{
+    struct timing depthwise = *t;
+    depthwise.step = taken_by(t->tuner->plan, t->step);
+    return depthwise;
+}
+
+/* Time a kernel, and whether it gives what the rule's gave. One that the device refuses does not. */
 static enum sp_status try_choice(const struct timing *t, int choice, double *ret_us, bool *ret_same)
 {
     struct sp_cuda_tuner *tuner = t->tuner;
-    enum sp_status status = time_choice(t, choice, ret_us);
+    bool separable = choice >= SP_CHOICE_SEPARABLE;
+    enum sp_status status = sp_cuda_agree_spoil(tuner->stream, out_of(t), numbers_of(t), t->err);
+    if (!status && separable)
+        status = spoil_depthwise(t);
     if (!status)
-        status = sp_cuda_agree_look(&tuner->agree, tuner->stream, sp_cuda_step_out(tuner->plan, t->step, t->memory),
-                                    numbers_of(t), ret_same, t->err);
+        status = time_choice(t, choice, ret_us);
+    if (!status)
+        status = sp_cuda_agree_look(&tuner->agree, tuner->stream, out_of(t), numbers_of(t), ret_same, t->err);
+    if (status == SP_E_INTERNAL)
+        status = SP_OK;
     if (!status && !*ret_same) {
         char text[320];
         sp_cuda_step_text(tuner->plan, t->step, choice, text, sizeof text);
         sp_cuda_choices_refuse(tuner->choices, text, t->memory->batch);
+    }
+    if (!status && separable) { /* for the next kernel */
+        struct timing depthwise = depthwise_of(t);
+        status = launch(&depthwise, 0, 1);
     }
     return status;
 }
@@ -165,18 +213,15 @@ static enum sp_status try_choice(const struct timing *t, int choice, double *ret
 static enum sp_status try_rule(const struct timing *t, int rule, double *ret_us, double *ret_apart)
 {
     struct sp_cuda_tuner *tuner = t->tuner;
-    struct timing depthwise = *t;
-    enum sp_status status = SP_OK;
+    enum sp_status status = sp_cuda_agree_spoil(tuner->stream, out_of(t), numbers_of(t), t->err);
     *ret_apart = 0;
-    if (t->step->takes) {
-        depthwise.step = taken_by(tuner->plan, t->step);
+    if (!status && t->step->takes) {
+        struct timing depthwise = depthwise_of(t);
         status = time_choice(&depthwise, 0, ret_apart);
     }
     if (!status)
         status = time_choice(t, rule, ret_us);
-    return status ? status
-                  : sp_cuda_agree_keep(&tuner->agree, tuner->stream,
-                                       sp_cuda_step_out(tuner->plan, t->step, t->memory), numbers_of(t), t->err);
+    return status ? status : sp_cuda_agree_keep(&tuner->agree, tuner->stream, out_of(t), numbers_of(t), t->err);
 }
 
 static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
@@ -190,7 +235,7 @@ static enum sp_status measure(struct timing *t, int rule, int *ret_choice)
         status = try_rule(t, rule, &best, &apart);
     *ret_choice = rule;
     best = (best + apart) * WORTH;
-    for (int choice = 0; choice < SP_CHOICE_COUNT && !status; choice++) {
+    for (int choice = 0; choice < SP_CHOICE_COUNT && !status && t->tuner->agree.tells; choice++) {
         double us = 0;
         bool same = false;
         if (choice == rule || !sensible(sp_cuda_facts(cuda), t->step, t->gemm, choice))

@@ -23,8 +23,9 @@ struct sp_cuda_tuner {
 };
 
 /* The choice for one step at memory->batch, whose input is what the steps before it made of some numbers: a kernel
- * that is faster but gives other numbers than the rule's is not taken, and the choices' note says so. gemm: NULL
- * where the library cannot. Blocking; what the step leaves may be any kernel's. */
+ * that is faster but gives other numbers than the rule's is not taken, and the choices' note says so; where the
+ * rule's are no numbers, or all 0, the rule stays. gemm: NULL where the library cannot. Blocking; what the step
+ * leaves may be any kernel's. */
 enum sp_status sp_cuda_tune(int *ret_choice, struct sp_cuda_tuner *tuner, const struct sp_cuda_step *step,
                             struct sp_cuda_gemm *gemm, const struct sp_cuda_memory *memory, struct sp_err *err);
 

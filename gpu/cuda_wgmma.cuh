@@ -83,11 +83,11 @@ inline namespace SP_ELEMENT
 
 __device__ __forceinline__ void sp_wgmma_issue(sp_mma_d (&d)[8], uint64_t a, uint64_t b)
 {
-    asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"
+    asm volatile("{\n.reg .pred p;\nsetp.eq.b32 p, 0, 0;\n"
                  "wgmma.mma_async.sync.aligned.m64n64k16.f32." SP_MMA_TYPES " "
                  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
                  "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-                 "%32, %33, add, 1, 1, 0, 0;\n}\n"
+                 "%32, %33, p, 1, 1, 0, 0;\n}\n"
                  : SP_WGMMA_REGISTERS(0), SP_WGMMA_REGISTERS(1), SP_WGMMA_REGISTERS(2), SP_WGMMA_REGISTERS(3),
                    SP_WGMMA_REGISTERS(4), SP_WGMMA_REGISTERS(5), SP_WGMMA_REGISTERS(6), SP_WGMMA_REGISTERS(7)
                  : "l"(a), "l"(b));
@@ -95,13 +95,13 @@ __device__ __forceinline__ void sp_wgmma_issue(sp_mma_d (&d)[8], uint64_t a, uin
 
 __device__ __forceinline__ void sp_wgmma_issue(sp_mma_d (&d)[16], uint64_t a, uint64_t b)
 {
-    asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"
+    asm volatile("{\n.reg .pred p;\nsetp.eq.b32 p, 0, 0;\n"
                  "wgmma.mma_async.sync.aligned.m64n128k16.f32." SP_MMA_TYPES " "
                  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
                  "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, "
                  "%35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, "
                  "%52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-                 "%64, %65, add, 1, 1, 0, 0;\n}\n"
+                 "%64, %65, p, 1, 1, 0, 0;\n}\n"
                  : SP_WGMMA_REGISTERS(0), SP_WGMMA_REGISTERS(1), SP_WGMMA_REGISTERS(2), SP_WGMMA_REGISTERS(3),
                    SP_WGMMA_REGISTERS(4), SP_WGMMA_REGISTERS(5), SP_WGMMA_REGISTERS(6), SP_WGMMA_REGISTERS(7),
                    SP_WGMMA_REGISTERS(8), SP_WGMMA_REGISTERS(9), SP_WGMMA_REGISTERS(10), SP_WGMMA_REGISTERS(11),
@@ -111,7 +111,7 @@ __device__ __forceinline__ void sp_wgmma_issue(sp_mma_d (&d)[16], uint64_t a, ui
 
 __device__ __forceinline__ void sp_wgmma_issue(sp_mma_d (&d)[32], uint64_t a, uint64_t b)
 {
-    asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"
+    asm volatile("{\n.reg .pred p;\nsetp.eq.b32 p, 0, 0;\n"
                  "wgmma.mma_async.sync.aligned.m64n256k16.f32." SP_MMA_TYPES " "
                  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, "
                  "%18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, "
@@ -121,7 +121,7 @@ __device__ __forceinline__ void sp_wgmma_issue(sp_mma_d (&d)[32], uint64_t a, ui
                  "%86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, "
                  "%102, %103, %104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, "
                  "%116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
-                 "%128, %129, add, 1, 1, 0, 0;\n}\n"
+                 "%128, %129, p, 1, 1, 0, 0;\n}\n"
                  : SP_WGMMA_REGISTERS(0), SP_WGMMA_REGISTERS(1), SP_WGMMA_REGISTERS(2), SP_WGMMA_REGISTERS(3),
                    SP_WGMMA_REGISTERS(4), SP_WGMMA_REGISTERS(5), SP_WGMMA_REGISTERS(6), SP_WGMMA_REGISTERS(7),
                    SP_WGMMA_REGISTERS(8), SP_WGMMA_REGISTERS(9), SP_WGMMA_REGISTERS(10), SP_WGMMA_REGISTERS(11),

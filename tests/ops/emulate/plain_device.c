@@ -22,6 +22,7 @@ static double (*clock_us)(const void *payload, size_t bytes);
 struct work {
     struct work *next;
     void (*run)(const void *payload);
+    size_t bytes; /* of the payload */
     _Alignas(16) char payload[PLAIN_DEVICE_PAYLOAD];
 };
 
@@ -96,6 +97,7 @@ void plain_device_do(void *native_stream, void (*work)(const void *payload), con
     if (!item || bytes > sizeof item->payload)
         abort();
     item->run = work;
+    item->bytes = bytes;
     memcpy(item->payload, payload, bytes);
     if (stream->recording) {
         *stream->recording->end = item;
@@ -284,6 +286,12 @@ struct copy {
     size_t bytes;
 };
 
+struct fill {
+    void *to;
+    size_t bytes;
+    uint8_t byte;
+};
+
 static void copy_now(const void *payload)
 {
     const struct copy *copy = payload;
@@ -304,6 +312,22 @@ enum sp_status sp_cuda_copy_out(struct sp_cuda_stream *stream, void *host, const
                                 struct sp_err *err)
 {
     return sp_cuda_copy_in(stream, host, device, bytes, err);
+}
+
+static void fill_now(const void *payload)
+{
+    const struct fill *fill = payload;
+    memset(fill->to, fill->byte, fill->bytes);
+}
+
+enum sp_status sp_cuda_fill(struct sp_cuda_stream *stream, void *device, uint8_t byte, size_t bytes,
+                            struct sp_err *err)
+{
+    struct fill fill = {device, bytes, byte};
+    enum sp_status status = SP_CUDA_TRY(stream->cuda, err, 0);
+    if (!status)
+        plain_device_do(stream, fill_now, &fill, sizeof fill);
+    return status;
 }
 
 enum sp_status sp_cuda_wait(struct sp_cuda_stream *stream, struct sp_err *err)
@@ -401,7 +425,7 @@ enum sp_status sp_cuda_graph_end(struct sp_cuda_graph **ret_graph, struct sp_cud
 enum sp_status sp_cuda_graph_run(struct sp_cuda_graph *graph, struct sp_cuda_stream *stream, struct sp_err *err)
 {
     for (const struct work *item = graph->first; item; item = item->next)
-        plain_device_do(stream, item->run, item->payload, sizeof item->payload);
+        plain_device_do(stream, item->run, item->payload, item->bytes);
     return SP_CUDA_TRY(stream->cuda, err, 0);
 }
 
