@@ -7,50 +7,11 @@
 extern "C" {
 #include <cmocka.h>
 }
-#include "gpu/cuda_half.h"
-#include "gpu/cuda_kernels.h"
+#include "tests/ops/half_numbers.h"
 #include "tests/ops/on_device.h"
 
 namespace
 {
-
-uint64_t seed = 20261122;
-sp_precision precision; // of the group that runs
-
-int pick(int least, int most)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return least + (int)((seed >> 33) % (uint64_t)(most - least + 1));
-}
-
-float number()
-{
-    return (float)pick(-1000, 1000) / 1000;
-}
-
-uint16_t half(float value)
-{
-    return precision == SP_PRECISION_BF16 ? sp_bf16_bits(value) : sp_half_bits(value);
-}
-
-float value(uint16_t bits)
-{
-    return precision == SP_PRECISION_BF16 ? sp_bf16_value(bits) : sp_half_value(bits);
-}
-
-int up(int number, int to)
-{
-    return (number + to - 1) / to * to;
-}
-
-// [rows][pitch] with numbers up to `channels` times `size` and zeros behind.
-std::vector<uint16_t> halfs(size_t rows, int pitch, int channels, float size = 1)
-{
-    std::vector<uint16_t> all(rows * (size_t)pitch);
-    for (size_t i = 0; i < all.size(); i++)
-        all[i] = half((int)(i % (size_t)pitch) < channels ? size * number() : 0);
-    return all;
-}
 
 struct shape {
     int n, ic, h, w, oc, kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
@@ -75,18 +36,14 @@ struct problem {
     explicit problem(const shape &given)
         : s(given), pitch(up(s.ic, 8)), out_pitch(up(s.oc, 8)), oh(extent(s, 0, s.h)), ow(extent(s, 1, s.w)),
           k(up(s.kernel[0] * s.kernel[1] * pitch, SP_CUDA_CONV_K)), x(halfs((size_t)s.n * s.h * s.w, pitch, s.ic)),
-          weights((size_t)up(out_pitch, SP_CUDA_CONV_OC) * k), bias((size_t)out_pitch * (s.border ? 6 : 1)),
-          slope((size_t)out_pitch)
+          weights((size_t)up(out_pitch, SP_CUDA_CONV_OC) * k), bias(floats(out_pitch * (s.border ? 6 : 1))),
+          slope(floats(out_pitch))
     {
         for (int o = 0; o < s.oc; o++)
             for (int i = 0; i < s.kernel[0] * s.kernel[1] * pitch; i++)
                 weights[(size_t)o * k + i] = half(i % pitch < s.ic ? number() : 0);
         if (s.residual)
             residual = halfs((size_t)s.n * oh * ow, out_pitch, s.oc, 64);
-        for (auto &each : bias)
-            each = number();
-        for (auto &each : slope)
-            each = number();
         for (int y = 0; s.border && y < oh; y++)
             row_class.push_back(y % 3);
         for (int c = 0; s.border && c < ow; c++)

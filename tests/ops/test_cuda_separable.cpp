@@ -9,50 +9,11 @@
 extern "C" {
 #include <cmocka.h>
 }
-#include "gpu/cuda_half.h"
-#include "gpu/cuda_kernels.h"
+#include "tests/ops/half_numbers.h"
 #include "tests/ops/on_device.h"
 
 namespace
 {
-
-uint64_t seed = 20261127;
-sp_precision precision; // of the group that runs
-
-int pick(int least, int most)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return least + (int)((seed >> 33) % (uint64_t)(most - least + 1));
-}
-
-int up(int value, int to)
-{
-    return (value + to - 1) / to * to;
-}
-
-float value(uint16_t bits)
-{
-    return precision == SP_PRECISION_BF16 ? sp_bf16_value(bits) : sp_half_value(bits);
-}
-
-// An image or weights of [rows][pitch] with numbers up to `channels` and zeros behind.
-std::vector<uint16_t> halfs(size_t rows, int pitch, int channels)
-{
-    std::vector<uint16_t> all(rows * (size_t)pitch);
-    for (size_t i = 0; i < all.size(); i++) {
-        float number = (int)(i % (size_t)pitch) < channels ? (float)pick(-1000, 1000) / 1000 : 0;
-        all[i] = precision == SP_PRECISION_BF16 ? sp_bf16_bits(number) : sp_half_bits(number);
-    }
-    return all;
-}
-
-std::vector<float> floats(int count)
-{
-    std::vector<float> all((size_t)count);
-    for (float &each : all)
-        each = (float)pick(-1000, 1000) / 1000;
-    return all;
-}
 
 struct shape {
     int n, channels, h, w, oc, kernel, stride, dilation, pad;
