@@ -127,6 +127,7 @@ inline void close_device()
 // Everything runs twice: with guards, and to the end of memory. tests: an array of CMUnitTest.
 #define RUN_ON_DEVICE(failed, name, tests)                                                                         \
     do {                                                                                                           \
+        (failed) = 0;                                                                                              \
         device.guard_bytes = 512;                                                                                  \
         if (!getenv("SALLYPORT_QUICK")) /* a sanitizer sees the ends by itself */                                  \
             (failed) = cmocka_run_group_tests_name(name " between guards", tests, nullptr, nullptr);               \
