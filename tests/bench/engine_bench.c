@@ -72,9 +72,9 @@ static int time_net(struct sp_engine *engine, const char *path, const struct opt
     } else if (times) {
         const char *name = strrchr(path, '/');
         qsort(times, (size_t)options->rounds, sizeof *times, ascending);
-        printf("%-32s batch %4d  load %6.0f ms  item min %8.4f  median %8.4f ms  %9.0f items/s\n",
-               name ? name + 1 : path, batch, loaded, times[0], times[options->rounds / 2],
-               1e3 / times[options->rounds / 2]);
+        printf("%-26s%6s batch %4d  load %6.0f ms  item min %8.4f  median %8.4f ms  %9.0f items/s\n",
+               name ? name + 1 : path, options->wgmma ? "wgmma" : "", batch, loaded, times[0],
+               times[options->rounds / 2], 1e3 / times[options->rounds / 2]);
     }
     for (int i = 0; i < SP_NET_MAX_PORTS; i++)
         free(rows[i]);
