@@ -189,7 +189,8 @@ static uint8_t *random_net(struct random *random, size_t *ret_length)
 
 static void the_numbers_are_the_references(void **state)
 {
-    struct comparison c = {.bound = 5e-3, .max_batch = BATCH, .random = {20261127}};
+    /* A dozen roundings to 16 bits; the worst of 3000 nets was 0.006. */
+    struct comparison c = {.bound = 1e-2, .max_batch = BATCH, .random = {20261127}};
     int nets = getenv("SALLYPORT_QUICK") ? 25 : 150;
     struct random random = {11};
     (void)state;
