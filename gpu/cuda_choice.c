@@ -262,15 +262,14 @@ void sp_cuda_choices_save(struct sp_cuda_choices *choices)
     pthread_mutex_unlock(&choices->lock);
 }
 
-void sp_cuda_choices_refuse(struct sp_cuda_choices *choices, const char *step, int batch)
+void sp_cuda_choices_refuse(struct sp_cuda_choices *choices, const char *step, int batch, const char *why)
 {
     pthread_mutex_lock(&choices->lock);
     choices->refused++;
-    snprintf(
-        choices->note, sizeof choices->note,
-        "in %d cases a kernel gives other numbers on this device and is not used, the last is %.120s at batch %d: "
-        "please report it with the device and driver",
-        choices->refused, step, batch);
+    snprintf(choices->note, sizeof choices->note,
+             "in %d cases a kernel %.40s on this device and is not used, the last is %.100s at batch %d: "
+             "please report it with the device and driver",
+             choices->refused, why, step, batch);
     pthread_mutex_unlock(&choices->lock);
 }
 

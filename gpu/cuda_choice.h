@@ -58,8 +58,9 @@ void sp_cuda_choices_free(struct sp_cuda_choices **choices);
 bool sp_cuda_choices_find(struct sp_cuda_choices *choices, const struct sp_cuda_layer *layer, int *ret_choice);
 /* Remember. What does not fit any more is measured again next time. */
 void sp_cuda_choices_put(struct sp_cuda_choices *choices, const struct sp_cuda_layer *layer, int choice);
-/* A kernel gave other numbers than the rule's, so that it is not taken: the note says so. */
-void sp_cuda_choices_refuse(struct sp_cuda_choices *choices, const char *step, int batch);
+/* A kernel is not taken: the note says why ("gives other numbers"), how often that was, and which the last one is.
+ */
+void sp_cuda_choices_refuse(struct sp_cuda_choices *choices, const char *step, int batch, const char *why);
 /* Write the file if there is one to write and something is new. */
 void sp_cuda_choices_save(struct sp_cuda_choices *choices);
 /* What people should know: a kernel was refused, or the file was not read or not written; "" if there is nothing.

@@ -105,6 +105,22 @@ typedef sp_tile<64, 32, 32, 32> sp_tile_64x32;
 
 static_assert(SP_CUDA_CONV_OC % 128 == 0, "weights are padded to whole tiles");
 
+/* Launch the kernel of one of the tiles that every product has. */
+template <template <class> class kernel, class arguments>
+int sp_tile_launch(void *stream, const arguments &args, enum sp_cuda_tile tile)
+{
+    switch (tile) {
+    case SP_TILE_128X128:
+        return sp_launch<kernel<sp_tile_128x128>>(stream, kernel<sp_tile_128x128>::blocks(args), args);
+    case SP_TILE_128X64:
+        return sp_launch<kernel<sp_tile_128x64>>(stream, kernel<sp_tile_128x64>::blocks(args), args);
+    case SP_TILE_64X64:
+        return sp_launch<kernel<sp_tile_64x64>>(stream, kernel<sp_tile_64x64>::blocks(args), args);
+    default:
+        return sp_launch<kernel<sp_tile_64x32>>(stream, kernel<sp_tile_64x32>::blocks(args), args);
+    }
+}
+
 } // namespace SP_ELEMENT
 
 #endif

@@ -194,12 +194,13 @@ static enum sp_status try_choice(const struct timing *t, int choice, double *ret
         status = time_choice(t, choice, ret_us);
     if (!status)
         status = sp_cuda_agree_look(&tuner->agree, tuner->stream, out_of(t), numbers_of(t), ret_same, t->err);
+    const char *why = status == SP_E_INTERNAL ? "cannot be launched" : "gives other numbers";
     if (status == SP_E_INTERNAL)
         status = SP_OK;
     if (!status && !*ret_same) {
         char text[320];
         sp_cuda_step_text(tuner->plan, t->step, choice, text, sizeof text);
-        sp_cuda_choices_refuse(tuner->choices, text, t->memory->batch);
+        sp_cuda_choices_refuse(tuner->choices, text, t->memory->batch, why);
     }
     if (!status && separable) { /* for the next kernel */
         struct timing depthwise = depthwise_of(t);

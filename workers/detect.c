@@ -187,8 +187,7 @@ enum sp_status sp_detector_new(struct sp_detector **ret_detector, struct sp_engi
     struct sp_net_config config = {.max_batch = max_batch,
                                    .height = spec->net.height,
                                    .width = spec->net.width,
-                                   .precision =
-                                       spec->net.precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16};
+                                   .precision = sp_vision_precision(&spec->net)};
     struct sp_detector *detector = calloc(1, sizeof *detector);
     enum sp_status status = SP_OK;
     if (!detector)

@@ -31,11 +31,8 @@ enum sp_status sp_embedder_new(struct sp_embedder **ret_embedder, struct sp_engi
 {
     const struct sp_pack_net *spec = &pack->embedder;
     int side = sp_align_side(pack->align);
-    struct sp_net_config config = {.max_batch = max_batch,
-                                   .height = side,
-                                   .width = side,
-                                   .precision =
-                                       spec->precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16};
+    struct sp_net_config config = {
+        .max_batch = max_batch, .height = side, .width = side, .precision = sp_vision_precision(spec)};
     struct sp_embedder *embedder = calloc(1, sizeof *embedder);
     enum sp_status status = SP_OK;
     if (!embedder)

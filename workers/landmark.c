@@ -19,8 +19,7 @@ enum sp_status sp_landmarker_new(struct sp_landmarker **ret_landmarker, struct s
     struct sp_net_config config = {.max_batch = max_batch,
                                    .height = spec->height,
                                    .width = spec->width,
-                                   .precision =
-                                       spec->precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16};
+                                   .precision = sp_vision_precision(spec)};
     struct sp_landmarker *landmarker = calloc(1, sizeof *landmarker);
     enum sp_status status = SP_OK;
     if (!landmarker)

@@ -11,6 +11,12 @@
 #include "gpu/engine.h"
 #include "gpu/pixel.h"
 
+/* A pack's word for the 16-bit floats of a net on a device, as the engine wants it. */
+static inline enum sp_precision sp_vision_precision(const struct sp_pack_net *net)
+{
+    return net->precision == SP_PACK_BF16 ? SP_PRECISION_BF16 : SP_PRECISION_FP16;
+}
+
 #define SP_MAX_DIM 1024 /* floats of a template */
 
 /* ISO/IEC 29794-5 component names, 0 (worst) .. 100 (best), plus the raw inter-eye distance. */

@@ -55,4 +55,16 @@ inline std::vector<float> floats(int count)
     return all;
 }
 
+// All of a group's tests in fp16, then in bf16; with tests/ops/on_device.h.
+#define RUN_IN_BOTH(failed, name, tests)                                                                           \
+    do {                                                                                                           \
+        (failed) = 0;                                                                                              \
+        for (int both = 0; both < 2; both++) {                                                                     \
+            int now;                                                                                               \
+            precision = both ? SP_PRECISION_BF16 : SP_PRECISION_FP16;                                              \
+            RUN_ON_DEVICE(now, name, tests);                                                                       \
+            (failed) += now;                                                                                       \
+        }                                                                                                          \
+    } while (0)
+
 #endif

@@ -223,13 +223,7 @@ int main(int argc, char **argv)
     int failed = open_device(argc, argv);
     if (failed >= 0)
         return failed;
-    failed = 0;
-    for (int i = 0; i < 2; i++) {
-        int now = 0;
-        precision = i ? SP_PRECISION_BF16 : SP_PRECISION_FP16;
-        RUN_ON_DEVICE(now, "implicit product", tests);
-        failed += now;
-    }
+    RUN_IN_BOTH(failed, "implicit product", tests);
     close_device();
     return failed;
 }

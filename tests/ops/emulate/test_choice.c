@@ -16,6 +16,7 @@
 #include "gpu/cuda_choice.h"
 #include "gpu/cuda_half.h"
 #include "tests/ops/compare.h"
+#include "tests/ops/emulate/launched.h"
 #include "tests/ops/emulate/plain_device.h"
 
 enum { BATCH = 3 };
@@ -75,37 +76,28 @@ static void make_model(void)
     onnx_maker_free(&maker);
 }
 
-/* A launch is its blocks and its arguments; by their size one knows the kernel. */
 static double like_favourite(const void *payload, size_t size)
 {
-    struct {
-        int64_t blocks;
-        struct sp_cuda_conv conv;
-    } product;
-    struct {
-        int64_t blocks;
-        struct sp_cuda_separable both;
-    } separable;
+    struct launched_conv product;
     struct {
         int64_t blocks;
         struct sp_cuda_depthwise depthwise;
     } depthwise;
+    int choice = launched_choice(payload, size);
     if (size == sizeof depthwise)
         return 1;
-    if (size == sizeof separable) {
-        memcpy(&separable, payload, sizeof separable);
-        return favourite == SP_CHOICE_SEPARABLE + (int)separable.both.point.tile ? 5 : 50;
-    }
-    if (size != sizeof product)
+    if (choice < 0)
         return favourite == SP_CHOICE_LIBRARY ? 5 : 50;
-    memcpy(&product, payload, sizeof product);
+    if (choice >= SP_CHOICE_SEPARABLE)
+        return choice == favourite ? 5 : 50;
     convs++;
-    if (wrong == (int)product.conv.tile) {
+    if (choice == wrong) {
+        memcpy(&product, payload, sizeof product);
         product.conv.act.kind = SP_ACT_NEG;
         product.blocks = idle ? 0 : product.blocks;
         memcpy((void *)(uintptr_t)payload, &product, sizeof product);
     }
-    return favourite == (int)product.conv.tile ? 5 : 20;
+    return choice == favourite ? 5 : 20;
 }
 
 static struct sp_engine *open_in(const char *cache_dir)

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "gpu/cuda_kernels.h"
 #include "tests/ops/compare.h"
+#include "tests/ops/emulate/launched.h"
 #include "tests/ops/emulate/plain_device.h"
 
 enum { MOST_VALUES = 16, MOST_CHANNELS = 48, BATCH = 3 };
@@ -18,22 +18,7 @@ static uint32_t taste; /* which kernels the clock likes */
 
 static double by_taste(const void *payload, size_t size)
 {
-    struct {
-        int64_t blocks;
-        struct sp_cuda_conv conv;
-    } product;
-    struct {
-        int64_t blocks;
-        struct sp_cuda_separable both;
-    } separable;
-    uint32_t kernel = 100;
-    if (size == sizeof product) {
-        memcpy(&product, payload, size);
-        kernel = (uint32_t)product.conv.tile;
-    } else if (size == sizeof separable) {
-        memcpy(&separable, payload, size);
-        kernel = 50 + (uint32_t)separable.both.point.tile;
-    }
+    uint32_t kernel = (uint32_t)launched_choice(payload, size) + 2;
     return 1 + (taste ^ kernel * 2654435761u) % 97;
 }
 
